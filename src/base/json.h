@@ -58,7 +58,8 @@ GW_CHECK gw_status gw_json_float(struct gw_json *json, float *ret_value, gw_err 
 // The raw text of a number or string between its quotes, escapes untouched.
 GW_CHECK gw_status gw_json_raw(struct gw_json *json, struct gw_slice *ret_raw, gw_err *err);
 
-// Decodes a string into *out (replaced; a NUL is put behind, not counted). Refuses over limit bytes: GW_E_TOO_LARGE.
+// Decodes a string into *out (replaced; a NUL is put behind, not counted). Refuses over limit bytes: GW_E_TOO_LARGE, and
+// U+0000: GW_E_INVALID, so that the text is also a C string. *out is empty after a failure.
 GW_CHECK gw_status gw_json_string(struct gw_json *json, struct gw_buf *out, size_t limit, gw_err *err);
 
 // Skips one value of any kind.
