@@ -35,8 +35,8 @@ java_fetch() {
         cp "$POM" "$JARS.part/pom.xml"
         # MAVEN_ARGS is read by Maven itself from 3.9 on; 3.8 needs it on the command line, and twice does no harm.
         # shellcheck disable=SC2086
-        mvn -q -B -f "$JARS.part/pom.xml" ${MAVEN_ARGS:-} package -Dout="$JARS.part" 2>&1 | sed 's/\x1b\[[0-9;]*m//g' >&2
-        [[ -d $JARS.part/kafka/lib && -n $(compgen -G "$JARS.part/registry/*-runner.jar") ]] || die 1 "Maven left no jars"
+        mvn -q -B -f "$JARS.part/pom.xml" ${MAVEN_ARGS:-} package -Dout="$JARS.part" 2>&1 | sed 's/\x1b\[[0-9;]*m//g' >&2 || exit 1
+        [[ -d $JARS.part/kafka/lib && -n $(compgen -G "$JARS.part/registry/*-runner.jar") ]] || exit 1
         mv "$JARS.part" "$JARS"
     ) 8>"$CACHE/fetch.lock" || die 1 "fetching the Java programs failed"
 }
