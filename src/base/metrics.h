@@ -3,7 +3,7 @@
 //
 // Names are `godwit_<area>_<noun>_<unit>[_total]`, seconds and bytes. Metrics are made at start and live as long as the
 // registry. Updates are relaxed atomics: any thread, no lock. Histograms have fixed log-spaced buckets (5 per decade,
-// 1 us to 100 s) and are also read back as quantiles by the dashboard.
+// 1 us to 100 s) and are also read back as quantiles by the dashboard. The same name with another kind is a bug: asserted.
 #pragma once
 
 #include "base/bytes.h"
@@ -44,6 +44,7 @@ struct gw_histogram {
     uint64_t counts[GW_HISTOGRAM_BUCKETS]; // last bucket: above the last bound
     uint64_t sum_us;
 };
+uint32_t gw_histogram_bucket(uint64_t us); // the bucket that counts this value
 void gw_histogram_observe_us(struct gw_histogram *histogram, uint64_t us, uint64_t n);
 uint64_t gw_histogram_bound_us(uint32_t bucket); // inclusive upper bound; UINT64_MAX for the last
 uint64_t gw_histogram_total(const struct gw_histogram *histogram);

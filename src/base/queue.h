@@ -14,7 +14,7 @@ struct gw_queue;
 GW_CHECK gw_status gw_queue_new(size_t capacity, struct gw_queue **ret_queue, gw_err *err);
 void gw_queue_free(struct gw_queue *queue); // items still inside are the caller's to drain first
 
-// False when full (or closed): the caller keeps the item. Never blocks.
+// False when full (or closed): the caller keeps the item. Never blocks. `item` is not NULL.
 bool gw_queue_try_push(struct gw_queue *queue, void *item);
 
 // Waits up to timeout_ms for an item; NULL on timeout, or when closed and empty.
