@@ -14,6 +14,7 @@
 
 #define GW_BUNDLE_HEADS_MAX    16
 #define GW_BUNDLE_FEATURES_MAX 4096
+#define GW_BUNDLE_DIGEST_BYTES 65 // 64 lower-case hex digits and a NUL
 
 struct gw_bundle;
 
@@ -29,7 +30,7 @@ struct gw_bundle_head {
 struct gw_bundle_info {
     const char *model_name;
     int32_t version;          // 0 until a registry gives one
-    const char *digest;       // SHA-256 over the bundle's files, lower-case hex
+    const char *digest;       // SHA-256 of bundle.json, which holds the digests of all other files; lower-case hex
     size_t feature_count;
     const char *const *feature_names; // order of the training matrix
     size_t head_count;

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Writes a bundle directory: all files aside, loaded and rescored there, then one rename. A directory of the wanted name
+// is therefore a bundle that loads, or not there at all.
+#pragma once
+
+#include "model/golden.h"
+#include "model/manifest.h"
+
+// The same draft gives the same bytes, and so the same digest.
+struct gw_bundle_draft {
+    // Without files and head files: those are named and digested here. Heads need name, weight, calibration.
+    struct gw_manifest manifest;
+    struct gw_slice models[GW_BUNDLE_HEADS_MAX]; // XGBoost JSON of each head
+    struct gw_golden golden;                     // margins by the library that trained
+};
+
+// `directory` must not exist (or be empty); its parent must. Borrows everything. GW_E_CONFLICT when it exists,
+// GW_E_IO, GW_E_MEMORY, and whatever gw_bundle_load finds wrong. ret_digest (may be NULL) is the bundle's digest.
+GW_CHECK gw_status gw_bundle_write(const struct gw_bundle_draft *draft, const char *directory,
+                                   char ret_digest[GW_BUNDLE_DIGEST_BYTES], gw_err *err);
