@@ -12,7 +12,7 @@
 struct gw_feature_plan;
 
 // Binds `names` (a model's features, in the model's order). A name that does not exist is GW_E_CONFIG naming it and, when
-// close, the name that was meant. Shares the set (which must outlive the plan).
+// close, the name that was meant; so is a hidden one. Shares the set (which must outlive the plan).
 GW_CHECK gw_status gw_feature_plan_new(const struct gw_feature_set *set, const char *const *names, size_t count,
                                        struct gw_feature_plan **ret_plan, gw_err *err);
 void gw_feature_plan_free(struct gw_feature_plan *plan);
@@ -25,6 +25,10 @@ const uint32_t *gw_feature_plan_columns(const struct gw_feature_plan *plan);
 // Segment of a view: first float and number of floats (0: the model needs nothing of that view).
 void gw_feature_plan_view_segment(const struct gw_feature_plan *plan, size_t view_index, uint32_t *ret_start,
                                   uint32_t *ret_width);
+
+// Bit v: the plan reads rows of view v, for its segment or for the cross segment. What is not in the mask need not be
+// fetched, even though a view of width 0 may be in it.
+uint32_t gw_feature_plan_row_mask(const struct gw_feature_plan *plan);
 
 // Fills the view's segment from a row valid for the view (NULL or DELETED: every column by its missing rule).
 void gw_feature_plan_eval_view(const struct gw_feature_plan *plan, size_t view_index, const uint8_t *row,
@@ -43,11 +47,11 @@ bool gw_feature_plan_has_cross(const struct gw_feature_plan *plan);
 // For people: value, age and source of each feature of one view from one row (compute endpoints).
 struct gw_feature_value {
     const char *name;
-    double value;      // NaN: missing
-    int64_t age_us;    // now - event time of the row; -1 when there is no row
-    const char *source; // "row", "derived", "request"
+    double value;      // NaN: missing; a time is in seconds since the epoch
+    int64_t age_us;    // now - event time of the row, at least 0; -1 when there is no row
+    const char *source; // "row" or "derived"
 };
 
-// Fills at most `capacity` values of all features of the view (not only a model's); returns how many there are.
+// Fills at most `capacity` values of all features of the view (not only a model's, hidden ones too); returns how many there are.
 size_t gw_feature_explain(const struct gw_feature_set *set, size_t view_index, const uint8_t *row, int64_t now_us,
                           struct gw_feature_value *values, size_t capacity);

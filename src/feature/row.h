@@ -5,9 +5,10 @@
 //   8  u8  view code, u8 format (1), u16 flags (bit 0: DELETED)
 //  12  u32 source partition
 //  16  i64 source offset
-//  24  i64 event time, microseconds: the time to which decayed columns are valid
+//  24  i64 event time, microseconds: the time to which decayed columns are valid; INT64_MIN before the first event
 //  32  u64 null bitmap, bit i: column i is null (up to 64 columns)
-//  40  columns at fixed offsets
+//  40  columns at fixed offsets, 8 bytes each; null ones hold zero bytes. Then one clock (i64, microseconds) for each
+//      distinct filter of `last` columns: the time of the event they hold. Equal times: the event applied later wins.
 #pragma once
 
 #include "base/bytes.h"
@@ -16,6 +17,7 @@
 #include <stdbool.h>
 
 #define GW_ROW_HEADER_BYTES 40
+#define GW_ROW_NULLS_OFFSET 32
 #define GW_ROW_FORMAT       1
 #define GW_ROW_DELETED      1u
 

@@ -32,7 +32,7 @@ struct gw_feature_vocabulary {
     const struct gw_feature_attribute *attributes;
     size_t attribute_count;
     const char *const *sides;
-    size_t side_count;
+    size_t side_count; // at most 32
 };
 
 // One event as the aggregates see it.
@@ -72,3 +72,4 @@ int gw_feature_set_find_view(const struct gw_feature_set *set, const char *name)
 size_t gw_feature_set_count(const struct gw_feature_set *set); // features, in file order
 const char *gw_feature_set_name(const struct gw_feature_set *set, size_t index);
 const char *gw_feature_set_help(const struct gw_feature_set *set, size_t index); // definition in words
+bool gw_feature_set_is_hidden(const struct gw_feature_set *set, size_t index);        // only serves other features
