@@ -41,22 +41,22 @@ struct gw_api_predict {
     char traceparent[56];                // valid W3C value, or ""
 };
 
-// X(suffix, HTTP status, problem slug): how a prediction ended. Slugs of 200s are unused.
+// X(suffix): how a prediction ended. predict.c says which HTTP status and problem each becomes.
 #define GW_API_OUTCOME_MAP(X)                                                                                          \
-    X(OK, 200, "")                                                                                                     \
-    X(PARTIAL, 200, "") /* scored, but stored features were missing */                                                 \
-    X(NO_CANDIDATES, 422, "no-candidates")                                                                             \
-    X(TOO_MANY_CANDIDATES, 422, "too-many-candidates")                                                                 \
-    X(INVALID, 422, "invalid-request")                                                                                 \
-    X(MODEL_NOT_FOUND, 404, "model-not-found")                                                                         \
-    X(MODEL_NOT_READY, 503, "model-not-ready")                                                                         \
-    X(DEADLINE_EXCEEDED, 504, "deadline-exceeded")                                                                     \
-    X(OVERLOADED, 503, "overloaded")                                                                                   \
-    X(UNAVAILABLE, 503, "unavailable") /* Kafka is away, or the service is stopping */                                 \
-    X(INTERNAL, 500, "internal")
+    X(OK)                                                                                                              \
+    X(PARTIAL) /* scored, but stored features were missing */                                                          \
+    X(NO_CANDIDATES)                                                                                                   \
+    X(TOO_MANY_CANDIDATES)                                                                                             \
+    X(INVALID)                                                                                                         \
+    X(MODEL_NOT_FOUND)                                                                                                 \
+    X(MODEL_NOT_READY)                                                                                                 \
+    X(DEADLINE_EXCEEDED)                                                                                               \
+    X(OVERLOADED)                                                                                                      \
+    X(UNAVAILABLE) /* Kafka is away, or the service is stopping */                                                     \
+    X(INTERNAL)
 
 enum gw_api_outcome {
-#define X(suffix, status, slug) GW_API_##suffix,
+#define X(suffix) GW_API_##suffix,
     GW_API_OUTCOME_MAP(X)
 #undef X
         GW_API_OUTCOME_COUNT
