@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SLACK_MS       500 // beyond librdkafka's own limit, so that its reason arrives first
+#define SLACK_MS        500 // beyond librdkafka's own limit, so that its reason arrives first
 #define VISIBLE_POLL_MS 20
 
 gw_status gw_kafka_admin_new(const struct gw_kafka_options *options, struct gw_kafka_admin **ret_admin, gw_err *err)
@@ -80,7 +80,8 @@ gw_status gw_kafka_admin_wait(struct gw_kafka_admin *admin, rd_kafka_event_type_
     }
 }
 
-// ---- topics ------------------------------------------------------------------------------------------------------------
+// ---- topics
+// ------------------------------------------------------------------------------------------------------------
 
 void gw_kafka_topic_state_deinit(struct gw_kafka_topic_state *state)
 {
@@ -149,8 +150,8 @@ static gw_status describe_configs(struct gw_kafka_admin *admin, const char *topi
     rd_kafka_ConfigResource_destroy(resource);
 
     rd_kafka_event_t *event = NULL;
-    GW_TRY(gw_kafka_admin_wait(admin, RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT, timeout_ms, "describe configs", &event,
-                               err));
+    GW_TRY(
+        gw_kafka_admin_wait(admin, RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT, timeout_ms, "describe configs", &event, err));
     size_t count = 0;
     const rd_kafka_ConfigResource_t **resources =
         rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
@@ -158,8 +159,8 @@ static gw_status describe_configs(struct gw_kafka_admin *admin, const char *topi
     if (count != 1) {
         status = gw_fail(err, GW_E_INTERNAL, "topic '%s': %zu answers to one question", topic, count);
     } else if (rd_kafka_ConfigResource_error(resources[0]) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        status = gw_kafka_fail_code(err, rd_kafka_ConfigResource_error(resources[0]), "topic '%s': configuration",
-                                    topic);
+        status =
+            gw_kafka_fail_code(err, rd_kafka_ConfigResource_error(resources[0]), "topic '%s': configuration", topic);
     } else {
         status = copy_entries(resources[0], topic, state, err);
     }
@@ -307,7 +308,8 @@ gw_status gw_kafka_admin_topic_configure(struct gw_kafka_admin *admin, const cha
     return status;
 }
 
-// ---- the cluster -------------------------------------------------------------------------------------------------------
+// ---- the cluster
+// -------------------------------------------------------------------------------------------------------
 
 gw_status gw_kafka_admin_watermarks(struct gw_kafka_admin *admin, const char *topic, int32_t partition,
                                     uint32_t timeout_ms, int64_t *ret_low, int64_t *ret_high, gw_err *err)

@@ -65,8 +65,8 @@ gw_status gw_kafka_admin_group_offsets(struct gw_kafka_admin *admin, const char 
     rd_kafka_topic_partition_list_destroy(list);
 
     rd_kafka_event_t *event = NULL;
-    GW_TRY(gw_kafka_admin_wait(admin, RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT, timeout_ms,
-                               "list group offsets", &event, err));
+    GW_TRY(gw_kafka_admin_wait(admin, RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT, timeout_ms, "list group offsets",
+                               &event, err));
     size_t answer_count = 0;
     const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
         rd_kafka_event_ListConsumerGroupOffsets_result(event), &answer_count);
@@ -80,8 +80,8 @@ gw_status gw_kafka_admin_group_offsets(struct gw_kafka_admin *admin, const char 
 }
 
 gw_status gw_kafka_admin_group_offsets_set(struct gw_kafka_admin *admin, const char *group,
-                                           const struct gw_kafka_position *positions, size_t count,
-                                           uint32_t timeout_ms, gw_err *err)
+                                           const struct gw_kafka_position *positions, size_t count, uint32_t timeout_ms,
+                                           gw_err *err)
 {
     if (count == 0) {
         return GW_OK;
@@ -130,8 +130,8 @@ gw_status gw_kafka_admin_group_members(struct gw_kafka_admin *admin, const char 
     GW_TRY(gw_kafka_admin_wait(admin, RD_KAFKA_EVENT_DESCRIBECONSUMERGROUPS_RESULT, timeout_ms, "describe group",
                                &event, err));
     size_t count = 0;
-    const rd_kafka_ConsumerGroupDescription_t **groups = rd_kafka_DescribeConsumerGroups_result_groups(
-        rd_kafka_event_DescribeConsumerGroups_result(event), &count);
+    const rd_kafka_ConsumerGroupDescription_t **groups =
+        rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(event), &count);
     gw_status status = GW_OK;
     if (count != 1) {
         status = gw_fail(err, GW_E_INTERNAL, "group '%s': %zu answers to one question", group, count);

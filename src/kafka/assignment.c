@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-// ---- the table -------------------------------------------------------------------------------------------------------
+// ---- the table
+// -------------------------------------------------------------------------------------------------------
 
 struct gw_kafka_held_topic *gw_kafka_topic_find(struct gw_kafka_consumer *consumer, const char *name)
 {
@@ -83,15 +84,16 @@ static gw_status slot_assign(struct gw_kafka_consumer *consumer, const struct gw
     }
     // END and START are looked up by librdkafka: whatever comes then is at or past the position.
     *slot = (struct gw_kafka_slot){.assigned = true,
-                          .positionless = position->offset == GW_KAFKA_OFFSET_NONE,
-                          .next_offset = position->offset >= 0 ? position->offset : 0};
+                                   .positionless = position->offset == GW_KAFKA_OFFSET_NONE,
+                                   .start_offset = position->offset,
+                                   .next_offset = position->offset >= 0 ? position->offset : 0};
     return GW_OK;
 }
 
 // A partition without a position is given offset 0 for form: it is paused before librdkafka's next turn, resume refuses
 // it, and what might still arrive is dropped by the table.
 gw_status gw_kafka_install(struct gw_kafka_consumer *consumer, const struct gw_kafka_position *positions,
-                         const bool *paused, size_t count, gw_err *err)
+                           const bool *paused, size_t count, gw_err *err)
 {
     slots_clear(consumer);
     rd_kafka_topic_partition_list_t *all = gw_kafka_list_new(positions, count);
@@ -105,6 +107,10 @@ gw_status gw_kafka_install(struct gw_kafka_consumer *consumer, const struct gw_k
         }
         if (positionless || (paused != NULL && paused[i])) {
             rd_kafka_topic_partition_list_add(held, positions[i].topic, positions[i].partition);
+            struct gw_kafka_slot *slot = gw_kafka_slot_find(consumer, positions[i].topic, positions[i].partition);
+            if (slot != NULL) {
+                slot->paused = true;
+            }
         }
     }
     if (status != GW_OK) {
@@ -127,7 +133,44 @@ gw_status gw_kafka_install(struct gw_kafka_consumer *consumer, const struct gw_k
     return status;
 }
 
-// ---- rebalances, inside poll or close ----------------------------------------------------------------------------------
+gw_status gw_kafka_reinstall(struct gw_kafka_consumer *consumer, const struct gw_kafka_position *moved, size_t count,
+                             gw_err *err)
+{
+    size_t held = 0;
+    for (size_t i = 0; i < consumer->topic_count; i++) {
+        held += (size_t)consumer->topics[i].slot_count;
+    }
+    struct gw_kafka_position *positions GW_CLEANUP(gw_mem_cleanup) = gw_mem_calloc(held, sizeof *positions);
+    bool *paused GW_CLEANUP(gw_mem_cleanup) = gw_mem_calloc(held, sizeof *paused);
+    if (positions == NULL || paused == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "assignment of %zu partitions: out of memory", held);
+    }
+    held = 0;
+    for (size_t i = 0; i < consumer->topic_count; i++) {
+        struct gw_kafka_held_topic *topic = &consumer->topics[i];
+        for (int32_t k = 0; k < topic->slot_count; k++) {
+            struct gw_kafka_slot *slot = &topic->slots[k];
+            if (!slot->assigned) {
+                continue;
+            }
+            // Nothing came since it was placed at START or END: it is still there.
+            int64_t offset = slot->next_offset > 0 ? slot->next_offset : slot->start_offset;
+            positions[held] = (struct gw_kafka_position){
+                .topic = topic->name, .partition = k, .offset = slot->positionless ? GW_KAFKA_OFFSET_NONE : offset};
+            paused[held] = slot->paused;
+            for (size_t m = 0; m < count; m++) {
+                if (moved[m].partition == k && strcmp(moved[m].topic, topic->name) == 0) {
+                    positions[held].offset = moved[m].offset;
+                }
+            }
+            held++;
+        }
+    }
+    return gw_kafka_install(consumer, positions, paused, held, err);
+}
+
+// ---- rebalances, inside poll or close
+// ----------------------------------------------------------------------------------
 
 // Gives positions for a list of librdkafka, with the caller's topic strings; offsets are those of the table, or NONE.
 static struct gw_kafka_position *positions_of(struct gw_kafka_consumer *consumer,
@@ -184,7 +227,8 @@ static gw_status on_revoked(struct gw_kafka_consumer *consumer, const rd_kafka_t
     return status;
 }
 
-void gw_kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
+void gw_kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
+                           void *opaque)
 {
     struct gw_kafka_consumer *consumer = opaque;
     gw_status status = GW_OK;

@@ -16,15 +16,13 @@ rd_kafka_t *gw_kafka_consumer_rk(struct gw_kafka_consumer *consumer)
     return consumer->handle.rk;
 }
 
-// ---- life cycle ------------------------------------------------------------------------------------------------------
+// ---- life cycle
+// ------------------------------------------------------------------------------------------------------
 
 static const struct gw_kafka_property all_profile[] = {
-    {"enable.auto.commit", "false"},
-    {"enable.auto.offset.store", "false"},
-    {"auto.offset.reset", "error"},
-    {"partition.assignment.strategy", "range"},
-    {"fetch.error.backoff.ms", "100"},
-    {"queued.min.messages", "100000"},
+    {"enable.auto.commit", "false"},         {"enable.auto.offset.store", "false"},
+    {"auto.offset.reset", "error"},          {"partition.assignment.strategy", "range"},
+    {"fetch.error.backoff.ms", "100"},       {"queued.min.messages", "100000"},
     {"queued.max.messages.kbytes", "65536"},
 };
 // Fewer, fuller answers: a record waits at most fetch.wait.max.ms for company.
@@ -32,7 +30,8 @@ static const struct gw_kafka_property bulk_profile[] = {
     {"fetch.min.bytes", "65536"},
     {"fetch.wait.max.ms", "20"},
 };
-// The broker answers as soon as there is a byte; the wait only bounds how long a fetch hides a partition that is resumed.
+// The broker answers as soon as there is a byte; the wait only bounds how long a fetch hides a partition that is
+// resumed.
 static const struct gw_kafka_property latency_profile[] = {
     {"fetch.min.bytes", "1"},
     {"fetch.wait.max.ms", "50"},
@@ -65,8 +64,8 @@ static void forget(struct gw_kafka_consumer *consumer)
     gw_mem_free(consumer);
 }
 
-gw_status gw_kafka_consumer_new(const struct gw_kafka_consumer_options *options, struct gw_kafka_consumer **ret_consumer,
-                                gw_err *err)
+gw_status gw_kafka_consumer_new(const struct gw_kafka_consumer_options *options,
+                                struct gw_kafka_consumer **ret_consumer, gw_err *err)
 {
     GW_ASSERT(options->group == NULL || (options->assigned != NULL && options->revoked != NULL));
     struct gw_kafka_consumer *consumer = gw_mem_calloc(1, sizeof *consumer);
@@ -130,7 +129,8 @@ void gw_kafka_consumer_free(struct gw_kafka_consumer *consumer)
     }
 }
 
-// ---- what to read ----------------------------------------------------------------------------------------------------
+// ---- what to read
+// ----------------------------------------------------------------------------------------------------
 
 gw_status gw_kafka_consumer_subscribe(struct gw_kafka_consumer *consumer, const char *const *topics, size_t count,
                                       gw_err *err)
@@ -140,7 +140,9 @@ gw_status gw_kafka_consumer_subscribe(struct gw_kafka_consumer *consumer, const 
     gw_status status = GW_OK;
     for (size_t i = 0; i < count && status == GW_OK; i++) {
         rd_kafka_topic_partition_list_add(list, topics[i], RD_KAFKA_PARTITION_UA);
-        status = gw_kafka_topic_put(consumer, topics[i]) != NULL ? GW_OK : gw_fail(err, GW_E_MEMORY, "subscribe: out of memory");
+        status = gw_kafka_topic_put(consumer, topics[i]) != NULL
+                     ? GW_OK
+                     : gw_fail(err, GW_E_MEMORY, "subscribe: out of memory");
     }
     if (status == GW_OK) {
         rd_kafka_resp_err_t code = rd_kafka_subscribe(consumer->handle.rk, list);
@@ -158,9 +160,11 @@ gw_status gw_kafka_consumer_assign(struct gw_kafka_consumer *consumer, const str
     return gw_kafka_install(consumer, positions, NULL, count, err);
 }
 
-// ---- polling ---------------------------------------------------------------------------------------------------------
+// ---- polling
+// ---------------------------------------------------------------------------------------------------------
 
-static struct gw_kafka_held_topic *topic_of_message(struct gw_kafka_consumer *consumer, const rd_kafka_message_t *message)
+static struct gw_kafka_held_topic *topic_of_message(struct gw_kafka_consumer *consumer,
+                                                    const rd_kafka_message_t *message)
 {
     if (GW_LIKELY(consumer->last_topic != NULL && consumer->last_topic->rkt == message->rkt)) {
         return consumer->last_topic;
@@ -184,10 +188,9 @@ static void take_record(struct gw_kafka_consumer *consumer, rd_kafka_message_t *
                         struct gw_kafka_record *ret_record, bool *ret_got)
 {
     struct gw_kafka_held_topic *topic = topic_of_message(consumer, message);
-    struct gw_kafka_slot *slot =
-        topic != NULL && message->partition >= 0 && message->partition < topic->slot_count
-            ? &topic->slots[message->partition]
-            : NULL;
+    struct gw_kafka_slot *slot = topic != NULL && message->partition >= 0 && message->partition < topic->slot_count
+                                     ? &topic->slots[message->partition]
+                                     : NULL;
     bool end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
     *ret_got = slot != NULL && slot->assigned && !slot->positionless && message->offset >= slot->next_offset;
     if (GW_UNLIKELY(!*ret_got)) {
@@ -217,14 +220,15 @@ static void take_record(struct gw_kafka_consumer *consumer, rd_kafka_message_t *
 static gw_status position_lost(struct gw_kafka_consumer *consumer, rd_kafka_message_t *message, gw_err *err)
 {
     struct gw_kafka_held_topic *topic = message->rkt != NULL ? topic_of_message(consumer, message) : NULL;
-    struct gw_kafka_slot *slot =
-        topic != NULL && message->partition >= 0 && message->partition < topic->slot_count
-            ? &topic->slots[message->partition]
-            : NULL;
+    struct gw_kafka_slot *slot = topic != NULL && message->partition >= 0 && message->partition < topic->slot_count
+                                     ? &topic->slots[message->partition]
+                                     : NULL;
     if (slot == NULL || !slot->assigned || slot->positionless) {
         return GW_OK;
     }
     slot->positionless = true;
+    slot->stopped = true;
+    slot->paused = true;
     struct gw_kafka_position position = {.topic = topic->name, .partition = message->partition};
     rd_kafka_topic_partition_list_t *list = gw_kafka_list_new(&position, 1);
     rd_kafka_pause_partitions(consumer->handle.rk, list);

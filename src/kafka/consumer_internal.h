@@ -9,14 +9,17 @@
 
 struct gw_kafka_slot {
     bool assigned;
-    bool positionless;   // held, but paused until a seek gives it a position
-    int64_t next_offset; // records below are stale
+    bool positionless; // held, but paused until a seek gives it a position
+    bool stopped;      // librdkafka gave the position up: a seek needs a new assignment
+    bool paused;
+    int64_t start_offset; // as assigned or sought last; may be START or END
+    int64_t next_offset;  // records below are stale
 };
 
 struct gw_kafka_held_topic {
     const char *name;            // the caller's string
     const rd_kafka_topic_t *rkt; // cache of the handle seen in records; valid while partitions of it are assigned
-    struct gw_kafka_slot *slots;          // by partition
+    struct gw_kafka_slot *slots; // by partition
     int32_t slot_count;
 };
 
@@ -28,7 +31,7 @@ struct gw_kafka_consumer {
     struct gw_kafka_held_topic *topics;
     size_t topic_count;
     struct gw_kafka_held_topic *last_topic; // of the last record; NULL after every change of the assignment
-    gw_err deferred;          // found inside a callback, returned by the poll around it
+    gw_err deferred;                        // found inside a callback, returned by the poll around it
 };
 
 // The table's entry of a topic, or NULL; of a partition, or NULL.
@@ -42,6 +45,10 @@ void gw_kafka_table_deinit(struct gw_kafka_consumer *consumer);
 // Installs positions as the whole assignment and pauses those without an offset, or flagged in `paused` (may be NULL).
 GW_CHECK gw_status gw_kafka_install(struct gw_kafka_consumer *consumer, const struct gw_kafka_position *positions,
                                     const bool *paused, size_t count, gw_err *err);
+
+// Installs what is held once more, pauses kept, with these positions in place of the old ones.
+GW_CHECK gw_status gw_kafka_reinstall(struct gw_kafka_consumer *consumer, const struct gw_kafka_position *moved,
+                                      size_t count, gw_err *err);
 
 // librdkafka's rebalance callback, for the eager protocol; runs inside poll and close.
 void gw_kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,

@@ -118,8 +118,8 @@ gw_status gw_kafka_fail_code(gw_err *err, rd_kafka_resp_err_t code, const char *
 {
     va_list args;
     va_start(args, format);
-    gw_status status = fail_named(err, gw_kafka_status_of(code), rd_kafka_err2name(code), rd_kafka_err2str(code),
-                                  format, args);
+    gw_status status =
+        fail_named(err, gw_kafka_status_of(code), rd_kafka_err2name(code), rd_kafka_err2str(code), format, args);
     va_end(args);
     return status;
 }

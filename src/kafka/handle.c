@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOG_WINDOW_US       10000000u
+#define LOG_WINDOW_US        10000000u
 #define LOG_LINES_PER_WINDOW 10u
-#define COMPLAINT_US        1000000u
-#define PROBE_MS_MAX        200u
+#define COMPLAINT_US         1000000u
+#define PROBE_MS_MAX         200u
 
 static const struct gw_kafka_property common_properties[] = {
     {"socket.nagle.disable", "true"},
@@ -27,9 +27,17 @@ static const struct gw_kafka_property common_properties[] = {
 
 // What the guarantees rest on; an operator who changes one of these would lose records or read aborted ones.
 static const char *const own_properties[] = {
-    "bootstrap.servers",    "group.id",       "transactional.id",    "enable.auto.commit",
-    "enable.auto.offset.store", "auto.offset.reset", "isolation.level", "partition.assignment.strategy",
-    "enable.idempotence",   "enable.partition.eof", "delivery.report.only.error",
+    "bootstrap.servers",
+    "group.id",
+    "transactional.id",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "auto.offset.reset",
+    "isolation.level",
+    "partition.assignment.strategy",
+    "enable.idempotence",
+    "enable.partition.eof",
+    "delivery.report.only.error",
 };
 
 // Counts a line and says whether it may be written; *ret_dropped: lines that the window before had too many.
@@ -156,8 +164,8 @@ gw_status gw_kafka_handle_open(struct gw_kafka_handle *handle, rd_kafka_type_t t
     return GW_OK;
 }
 
-// rd_kafka_destroy has no timeout and has hung before (facts/kafka.md 3.5), so it runs aside. Shared by two threads; the
-// last one frees it.
+// rd_kafka_destroy has no timeout and has hung before (facts/kafka.md 3.5), so it runs aside. Shared by two threads;
+// the last one frees it.
 struct closing {
     rd_kafka_t *rk;
     pthread_mutex_t mutex;

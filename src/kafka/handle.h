@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What consumer, producer and admin handles share: how they are configured, how they log, how they learn that the brokers
-// are away, how they end. Private to this folder.
+// What consumer, producer and admin handles share: how they are configured, how they log, how they learn that the
+// brokers are away, how they end. Private to this folder.
 #pragma once
 
 #include "kafka/client.h"
@@ -16,8 +16,8 @@ struct gw_kafka_handle {
     rd_kafka_t *rk;
     atomic_uint_least64_t log_window; // librdkafka's threads: window number << 32 | lines in it
     // Owning thread only (librdkafka calls error_cb from the poll that the owner makes).
-    bool brokers_down;               // all of them, until one answers again
-    uint64_t unavailable_said_us;    // monotonic; 0 = never
+    bool brokers_down;                 // all of them, until one answers again
+    uint64_t unavailable_said_us;      // monotonic; 0 = never
     char reason[GW_ERR_MESSAGE_BYTES]; // why the last connection failed
 };
 
@@ -38,7 +38,8 @@ GW_CHECK gw_status gw_kafka_handle_open(struct gw_kafka_handle *handle, rd_kafka
 #define GW_KAFKA_CLOSE_MS 10000
 bool gw_kafka_handle_close(struct gw_kafka_handle *handle);
 
-// While all brokers are away: GW_E_UNAVAILABLE at most once a second, after a probe of at most wait_ms. GW_OK otherwise.
+// While all brokers are away: GW_E_UNAVAILABLE at most once a second, after a probe of at most wait_ms. GW_OK
+// otherwise.
 GW_CHECK gw_status gw_kafka_handle_check(struct gw_kafka_handle *handle, uint32_t wait_ms, gw_err *err);
 
 // True when GW_E_UNAVAILABLE may be said now; then not again for a second.

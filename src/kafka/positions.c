@@ -7,42 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-gw_status gw_kafka_consumer_seek(struct gw_kafka_consumer *consumer, const struct gw_kafka_position *positions,
-                                 size_t count, gw_err *err)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct gw_kafka_slot *slot = gw_kafka_slot_find(consumer, positions[i].topic, positions[i].partition);
-        if (slot == NULL || !slot->assigned) {
-            return gw_fail(err, GW_E_UNAVAILABLE, "%s [%d]: seek: not assigned", positions[i].topic,
-                           positions[i].partition);
-        }
-        if (positions[i].offset == GW_KAFKA_OFFSET_NONE) {
-            return gw_fail(err, GW_E_MISMATCH, "%s [%d]: seek: no offset given", positions[i].topic,
-                           positions[i].partition);
-        }
-    }
-    rd_kafka_topic_partition_list_t *list = gw_kafka_list_new(positions, count);
-    // The seek is local; no timeout, because librdkafka 2.0 takes it a thousand times too short (3.5).
-    rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer->handle.rk, list, -1);
-    gw_status status = GW_OK;
-    if (error != NULL) {
-        status = gw_kafka_fail_error(err, consumer->handle.rk, error, "seek of %zu partitions", count);
-    }
-    for (int i = 0; i < list->cnt && status == GW_OK; i++) {
-        if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            status = gw_kafka_fail_code(err, list->elems[i].err, "%s [%d]: seek", list->elems[i].topic,
-                                        list->elems[i].partition);
-        }
-    }
-    for (size_t i = 0; i < count && status == GW_OK; i++) {
-        struct gw_kafka_slot *slot = gw_kafka_slot_find(consumer, positions[i].topic, positions[i].partition);
-        slot->next_offset = positions[i].offset >= 0 ? positions[i].offset : 0;
-        slot->positionless = false;
-    }
-    rd_kafka_topic_partition_list_destroy(list);
-    return status;
-}
-
 static gw_status first_error(const rd_kafka_topic_partition_list_t *list, const char *what, gw_err *err)
 {
     for (int i = 0; i < list->cnt; i++) {
@@ -54,12 +18,70 @@ static gw_status first_error(const rd_kafka_topic_partition_list_t *list, const 
     return GW_OK;
 }
 
+// Checks that each position can be sought; *ret_stopped: one of them has no fetcher any more.
+static gw_status check_seek(struct gw_kafka_consumer *consumer, const struct gw_kafka_position *positions, size_t count,
+                            bool *ret_stopped, gw_err *err)
+{
+    bool stopped = false;
+    for (size_t i = 0; i < count; i++) {
+        const struct gw_kafka_slot *slot = gw_kafka_slot_find(consumer, positions[i].topic, positions[i].partition);
+        if (slot == NULL || !slot->assigned) {
+            return gw_fail(err, GW_E_UNAVAILABLE, "%s [%d]: seek: not assigned", positions[i].topic,
+                           positions[i].partition);
+        }
+        if (positions[i].offset == GW_KAFKA_OFFSET_NONE) {
+            return gw_fail(err, GW_E_MISMATCH, "%s [%d]: seek: no offset given", positions[i].topic,
+                           positions[i].partition);
+        }
+        stopped = stopped || slot->stopped;
+    }
+    *ret_stopped = stopped;
+    return GW_OK;
+}
+
+gw_status gw_kafka_consumer_seek(struct gw_kafka_consumer *consumer, const struct gw_kafka_position *positions,
+                                 size_t count, gw_err *err)
+{
+    bool stopped = false;
+    GW_TRY(check_seek(consumer, positions, count, &stopped, err));
+    if (stopped) { // librdkafka has no fetcher there to move (_STATE): place everything once more
+        return gw_kafka_reinstall(consumer, positions, count, err);
+    }
+    rd_kafka_topic_partition_list_t *list = gw_kafka_list_new(positions, count);
+    // The seek is local; no timeout, because librdkafka 2.0 takes it a thousand times too short (3.5).
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer->handle.rk, list, -1);
+    gw_status status = error != NULL
+                           ? gw_kafka_fail_error(err, consumer->handle.rk, error, "seek of %zu partitions", count)
+                           : first_error(list, "seek", err);
+    rd_kafka_topic_partition_list_destroy(list);
+    for (size_t i = 0; i < count && status == GW_OK; i++) {
+        struct gw_kafka_slot *slot = gw_kafka_slot_find(consumer, positions[i].topic, positions[i].partition);
+        slot->start_offset = positions[i].offset;
+        slot->next_offset = positions[i].offset >= 0 ? positions[i].offset : 0;
+        slot->positionless = false;
+    }
+    return status;
+}
+
+// Remembers what was asked for, for a new assignment.
+static void mark_paused(struct gw_kafka_consumer *consumer, const struct gw_kafka_position *positions, size_t count,
+                        bool paused)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct gw_kafka_slot *slot = gw_kafka_slot_find(consumer, positions[i].topic, positions[i].partition);
+        if (slot != NULL) {
+            slot->paused = paused;
+        }
+    }
+}
+
 gw_status gw_kafka_consumer_pause(struct gw_kafka_consumer *consumer, const struct gw_kafka_position *positions,
                                   size_t count, gw_err *err)
 {
     rd_kafka_topic_partition_list_t *list = gw_kafka_list_new(positions, count);
     rd_kafka_pause_partitions(consumer->handle.rk, list); // its answer is the elements' errors
     gw_status status = first_error(list, "pause", err);
+    mark_paused(consumer, positions, count, true);
     rd_kafka_topic_partition_list_destroy(list);
     return status;
 }
@@ -77,6 +99,7 @@ gw_status gw_kafka_consumer_resume(struct gw_kafka_consumer *consumer, const str
     rd_kafka_topic_partition_list_t *list = gw_kafka_list_new(positions, count);
     rd_kafka_resume_partitions(consumer->handle.rk, list);
     gw_status status = first_error(list, "resume", err);
+    mark_paused(consumer, positions, count, false);
     rd_kafka_topic_partition_list_destroy(list);
     return status;
 }

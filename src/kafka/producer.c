@@ -14,7 +14,8 @@
 #define METADATA_MS        5000u
 #define METADATA_AGAIN_US  1000000u // a partition beyond the known count asks again, at most this often
 
-// ---- deliveries, on the owner's thread inside poll, flush and commit ---------------------------------------------------
+// ---- deliveries, on the owner's thread inside poll, flush and commit
+// ---------------------------------------------------
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
@@ -36,24 +37,20 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     }
 }
 
-// ---- life cycle --------------------------------------------------------------------------------------------------------
+// ---- life cycle
+// --------------------------------------------------------------------------------------------------------
 
 static const struct gw_kafka_property bulk_profile[] = {
     {"enable.idempotence", "true"}, // acks=all, order kept across retries
-    {"compression.codec", "lz4"},
-    {"linger.ms", "5"},
-    {"queue.buffering.max.messages", "1000000"},
+    {"compression.codec", "lz4"},   {"linger.ms", "5"}, {"queue.buffering.max.messages", "1000000"},
     {"retry.backoff.ms", "5"}, // AddOffsetsToTxn after a commit waits this long (facts/kafka.md 3.3)
 };
 // Answers to waiting callers: the leader's acknowledgement is enough, because the lane is at-least-once by design and a
 // lost answer is a timeout that the caller sees. Without idempotence a retry cannot stop the producer.
 static const struct gw_kafka_property latency_profile[] = {
-    {"enable.idempotence", "false"},
-    {"acks", "1"},
-    {"compression.codec", "none"},
-    {"linger.ms", "0"},
-    {"retry.backoff.ms", "5"},
-    {"message.timeout.ms", "5000"},
+    {"enable.idempotence", "false"}, {"acks", "1"},
+    {"compression.codec", "none"},   {"linger.ms", "0"},
+    {"retry.backoff.ms", "5"},       {"message.timeout.ms", "5000"},
 };
 
 static gw_status configure(const struct gw_kafka_producer_options *options, rd_kafka_conf_t *conf, gw_err *err)
@@ -83,8 +80,8 @@ static gw_status configure(const struct gw_kafka_producer_options *options, rd_k
     return gw_kafka_conf_set_all(conf, &reports, 1, err);
 }
 
-gw_status gw_kafka_producer_new(const struct gw_kafka_producer_options *options, struct gw_kafka_producer **ret_producer,
-                                gw_err *err)
+gw_status gw_kafka_producer_new(const struct gw_kafka_producer_options *options,
+                                struct gw_kafka_producer **ret_producer, gw_err *err)
 {
     struct gw_kafka_producer *producer = gw_mem_calloc(1, sizeof *producer);
     if (producer == NULL) {
@@ -115,8 +112,8 @@ void gw_kafka_producer_free(struct gw_kafka_producer *producer)
     if (producer == NULL) {
         return;
     }
-    rd_kafka_purge(producer->handle.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
-                                            RD_KAFKA_PURGE_F_NON_BLOCKING);
+    rd_kafka_purge(producer->handle.rk,
+                   RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
     for (size_t i = 0; i < producer->topic_count; i++) {
         rd_kafka_topic_destroy(producer->topics[i].rkt); // before the handle, which else waits for them
         gw_mem_free(producer->topics[i].name);
@@ -127,7 +124,8 @@ void gw_kafka_producer_free(struct gw_kafka_producer *producer)
     }
 }
 
-// ---- producing ---------------------------------------------------------------------------------------------------------
+// ---- producing
+// ---------------------------------------------------------------------------------------------------------
 
 static gw_status topic_open(struct gw_kafka_producer *producer, const char *name, gw_err *err)
 {
@@ -169,8 +167,8 @@ static gw_status topic_get(struct gw_kafka_producer *producer, const char *name,
     return GW_OK;
 }
 
-// librdkafka 2.0 frees headers twice when the partition does not exist (facts/kafka.md 3.5), and would hold a record for
-// an unknown topic back for half a minute: so both are known before it is asked.
+// librdkafka 2.0 frees headers twice when the partition does not exist (facts/kafka.md 3.5), and would hold a record
+// for an unknown topic back for half a minute: so both are known before it is asked.
 static gw_status check_partition(struct gw_kafka_producer *producer, struct gw_kafka_produced_topic *topic,
                                  int32_t partition, gw_err *err)
 {
@@ -199,12 +197,11 @@ static rd_kafka_resp_err_t enqueue_full(struct gw_kafka_producer *producer, rd_k
     fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = rkt};
     fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = output->partition};
     fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY};
-    fields[count++] = (rd_kafka_vu_t){
-        .vtype = RD_KAFKA_VTYPE_VALUE,
-        .u.mem = {.ptr = (void *)(uintptr_t)output->value.data, .size = output->value.size}};
     fields[count++] =
-        (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_KEY,
-                        .u.mem = {.ptr = (void *)(uintptr_t)output->key.data, .size = output->key.size}};
+        (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_VALUE,
+                        .u.mem = {.ptr = (void *)(uintptr_t)output->value.data, .size = output->value.size}};
+    fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_KEY,
+                                      .u.mem = {.ptr = (void *)(uintptr_t)output->key.data, .size = output->key.size}};
     fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = (void *)(uintptr_t)output->tag};
     fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = output->timestamp_ms};
     for (size_t i = 0; i < output->header_count; i++) {
@@ -230,8 +227,7 @@ static rd_kafka_resp_err_t enqueue(struct gw_kafka_producer *producer, rd_kafka_
         return enqueue_full(producer, rkt, output);
     }
     if (rd_kafka_produce(rkt, output->partition, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)output->value.data,
-                         output->value.size, output->key.data, output->key.size,
-                         (void *)(uintptr_t)output->tag) == 0) {
+                         output->value.size, output->key.data, output->key.size, (void *)(uintptr_t)output->tag) == 0) {
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     }
     return rd_kafka_last_error();

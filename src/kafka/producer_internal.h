@@ -18,7 +18,7 @@ struct gw_kafka_producer {
     void *context;
     struct gw_kafka_produced_topic *topics;
     size_t topic_count;
-    size_t last_topic;     // index of the topic of the last record: runs are the rule
+    size_t last_topic; // index of the topic of the last record: runs are the rule
     bool transactional;
     bool in_transaction;
     bool aborting;         // deliveries that fail now were given up by us

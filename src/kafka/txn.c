@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Transactions. librdkafka's calls are resumable: one that ends with a retriable error is made again until the deadline,
-// and after GW_E_TIMEOUT the caller may make the same call again. Its flags say the rest (errors.h).
+// Transactions. librdkafka's calls are resumable: one that ends with a retriable error is made again until the
+// deadline, and after GW_E_TIMEOUT the caller may make the same call again. Its flags say the rest (errors.h).
 #include "kafka/consumer_internal.h"
 #include "kafka/producer_internal.h"
 
