@@ -42,7 +42,8 @@ GW_CHECK gw_status gw_store_check(struct gw_store *store, const uint8_t *log_id,
 GW_CHECK gw_status gw_store_ping(struct gw_store *store, uint64_t *ret_latency_us, gw_err *err);
 
 // Reads rows by pipelined MGET (128 keys each, at most 4 in flight). rows[i].data is NULL when absent, else borrowed
-// until the next call on this store. deadline_us: monotonic; GW_E_TIMEOUT past it, GW_E_UNAVAILABLE when Redis is away.
+// until the next call on this store. deadline_us: monotonic, cut to timeout_ms from now; GW_E_TIMEOUT past it,
+// GW_E_UNAVAILABLE when Redis is away.
 GW_CHECK gw_status gw_store_read(struct gw_store *store, const struct gw_row_key *keys, size_t count,
                                  uint64_t deadline_us, struct gw_slice *rows, gw_err *err);
 
@@ -54,7 +55,8 @@ struct gw_store_position {
     char counts[256];    // cumulative counts of the sink, as it wrote them
 };
 
-// Rows and the partition's position in one script, so that both are of one moment.
+// Rows and the partition's position in one transaction (MULTI: unlike a script it copies no row through Lua), so that
+// both are of one moment.
 GW_CHECK gw_status gw_store_read_at(struct gw_store *store, int32_t partition, const struct gw_row_key *keys,
                                     size_t count, struct gw_slice *rows, struct gw_store_position *ret_position,
                                     gw_err *err);
@@ -62,7 +64,8 @@ GW_CHECK gw_status gw_store_read_at(struct gw_store *store, int32_t partition, c
 GW_CHECK gw_status gw_store_position(struct gw_store *store, int32_t partition,
                                      struct gw_store_position *ret_position, gw_err *err);
 
-// One absolute write: the row's bytes, or data NULL to delete. expire_ms 0: never.
+// One absolute write: the row's bytes, or data NULL to delete. expire_ms: from now, 0 never. A later write of the same
+// key in one call wins.
 struct gw_store_write {
     struct gw_row_key key;
     struct gw_slice row;
@@ -71,11 +74,14 @@ struct gw_store_write {
 
 // One script: if the stored next offset equals expected_offset (absent counts as 0), writes everything and stores
 // next_offset, counts and now. *ret_applied false: the compare failed and *ret_position says what is stored; nothing was
-// written. Split into calls of at most 200 writes by the caller.
+// written. Split into calls of at most 200 writes by the caller. After gw_store_check with a log id, a store that holds
+// another one meanwhile is GW_E_MISMATCH, and an emptied one is given ours.
+// GW_E_TIMEOUT and GW_E_UNAVAILABLE leave open whether it was applied: a second call finds out.
 GW_CHECK gw_status gw_store_apply(struct gw_store *store, int32_t partition, int64_t expected_offset,
                                   const struct gw_store_write *writes, size_t count, int64_t next_offset,
                                   const char *counts, int64_t now_ms, bool *ret_applied,
                                   struct gw_store_position *ret_position, gw_err *err);
 
-// Removes the rows and positions of this prefix (operator's verb; scans).
+// Removes the rows, positions and log id of this prefix (operator's verb; scans). Safe beside a running `online`, which
+// then starts over from 0.
 GW_CHECK gw_status gw_store_clear(struct gw_store *store, uint64_t *ret_removed, gw_err *err);
