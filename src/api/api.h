@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The REST interface: listeners, one route table, bodies and problems. What it shows and does comes through ports.
 //
-// The api folder knows no worker. Who runs it (the bridge) fills `struct gw_api_ports`; every function there says whether
-// it may block. Life: gw_api_new, gw_api_listen for each listener, gw_api_stop, (the ports finish the calls they still
-// hold), gw_api_free.
+// The api folder knows no worker. Who runs it (the bridge) fills `struct gw_api_ports`; every function there says
+// whether it may block. Life: gw_api_new, gw_api_listen for each listener, gw_api_stop, (the ports finish the calls
+// they still hold), gw_api_free.
 #pragma once
 
 #include "base/bytes.h"
@@ -28,17 +28,17 @@ struct gw_api_candidate {
 struct gw_api_predict {
     int64_t user_id;
     const struct gw_api_candidate *candidates;
-    uint32_t candidate_count;            // 1 to candidates_max
-    const struct gw_slice *value_names;  // names of the columns of `values`
-    uint32_t value_name_count;           // 0: the request brings no values
-    const float *values;                 // candidate_count x value_name_count, row by row; NaN: missing
+    uint32_t candidate_count;           // 1 to candidates_max
+    const struct gw_slice *value_names; // names of the columns of `values`
+    uint32_t value_name_count;          // 0: the request brings no values
+    const float *values;                // candidate_count x value_name_count, row by row; NaN: missing
     const struct gw_slice *context_names;
-    const double *context_values;        // finite
+    const double *context_values; // finite
     uint32_t context_count;
-    struct gw_slice model;               // empty: the default model
-    int32_t version;                     // 0: not asked for
-    uint32_t timeout_ms;                 // 1 to timeout_ms_max: how long the caller waits
-    char traceparent[56];                // valid W3C value, or ""
+    struct gw_slice model; // empty: the default model
+    int32_t version;       // 0: not asked for
+    uint32_t timeout_ms;   // 1 to timeout_ms_max: how long the caller waits
+    char traceparent[56];  // valid W3C value, or ""
 };
 
 // X(suffix): how a prediction ended. predict.c says which HTTP status and problem each becomes.
@@ -70,11 +70,11 @@ struct gw_api_ranked {
 
 struct gw_api_prediction {
     enum gw_api_outcome outcome;
-    const char *detail;                  // for people, when the outcome is no 200; may be NULL
-    int64_t request_join_id;             // shown as requestId; 0: none was given
-    struct gw_slice model;               // name, when scored
-    int32_t version;                     // modelVersion, when scored
-    const struct gw_api_ranked *ranked;  // best first
+    const char *detail;                 // for people, when the outcome is no 200; may be NULL
+    int64_t request_join_id;            // shown as requestId; 0: none was given
+    struct gw_slice model;              // name, when scored
+    int32_t version;                    // modelVersion, when scored
+    const struct gw_api_ranked *ranked; // best first
     uint32_t ranked_count;
 };
 
@@ -122,20 +122,20 @@ enum gw_api_state {
 struct gw_api_dependency {
     char name[32];
     enum gw_api_state state;
-    bool required;      // DOWN makes the service unable to serve
-    double latency_ms;  // of the last probe; NaN: none yet
-    char detail[160];   // why, when not OK; else ""
+    bool required;     // DOWN makes the service unable to serve
+    double latency_ms; // of the last probe; NaN: none yet
+    char detail[160];  // why, when not OK; else ""
 };
 
 struct gw_api_health {
     struct gw_api_dependency dependencies[GW_API_DEPENDENCIES_MAX];
     uint32_t dependency_count;
-    bool alive;         // the port's own loop has turned lately
-    bool draining;      // stopping: not ready
+    bool alive;    // the port's own loop has turned lately
+    bool draining; // stopping: not ready
 };
 
 struct gw_api_lane {
-    char name[16];      // bulk, sync
+    char name[16]; // bulk, sync
     double requests_per_s;
     double predictions_per_s;
     double p50_ms, p95_ms, p99_ms; // NaN: nothing measured yet
@@ -150,15 +150,15 @@ struct gw_api_group {
 struct gw_api_worker {
     char name[32];
     enum gw_api_state state;
-    char detail[96];     // such as "3 partitions", "restarted 2 s ago"; may be ""
+    char detail[96]; // such as "3 partitions", "restarted 2 s ago"; may be ""
 };
 
 // Measured values only: what is not known is NaN (null in JSON), never 0.
 struct gw_api_overview {
-    int64_t time_ms;            // wall clock of the measurement: the page shows its age
+    int64_t time_ms; // wall clock of the measurement: the page shows its age
     double events_per_s;
-    double feature_hit_ratio;   // 0 to 1
-    int64_t dead_letter_count;  // -1: unknown
+    double feature_hit_ratio;  // 0 to 1
+    int64_t dead_letter_count; // -1: unknown
     struct gw_api_lane lanes[GW_API_LANES_MAX];
     uint32_t lane_count;
     struct gw_api_group groups[GW_API_GROUPS_MAX];
@@ -169,20 +169,22 @@ struct gw_api_overview {
 
 struct gw_api_model {
     const struct gw_bundle_info *info;
-    const char *state;   // such as CHAMPION
-    bool production;     // what /models/production shows
-    int64_t loaded_ms;   // wall clock
+    const char *state; // such as CHAMPION
+    bool production;   // what /models/production shows
+    int64_t loaded_ms; // wall clock
 };
 
 typedef void (*gw_api_model_sink)(void *sink, const struct gw_api_model *model);
 
-// `context` is handed to each. Functions that a listener's routes need must be set: an ops listener needs `health` only.
+// `context` is handed to each. Functions that a listener's routes need must be set: an ops listener needs `health`
+// only.
 struct gw_api_ports {
     void *context;
 
-    // Sends a prediction request on its way. GW_OK takes the call: answer it with gw_api_predict_done within timeout_ms.
-    // Any other status leaves the call with the api, which answers: GW_E_EXHAUSTED overloaded, GW_E_NOT_FOUND unknown
-    // model, GW_E_INVALID and GW_E_TOO_LARGE 422, GW_E_UNAVAILABLE and others 503. Must not block; loop threads call it.
+    // Sends a prediction request on its way. GW_OK takes the call: answer it with gw_api_predict_done within
+    // timeout_ms. Any other status leaves the call with the api, which answers: GW_E_EXHAUSTED overloaded,
+    // GW_E_NOT_FOUND unknown model, GW_E_INVALID and GW_E_TOO_LARGE 422, GW_E_UNAVAILABLE and others 503. Must not
+    // block; loop threads call it.
     gw_status (*predict)(void *context, const struct gw_api_predict *predict, struct gw_api_call *call, gw_err *err);
 
     // Fills the stored row of an entity, decayed to now, derived expressions evaluated. GW_E_NOT_FOUND: unknown entity.
@@ -201,21 +203,21 @@ struct gw_api_ports {
 // ---------------------------------------------------------------- life
 
 struct gw_api_options {
-    struct gw_metrics *metrics;        // borrowed: what /metrics writes, and where the api counts
-    const char *token;                 // NULL or "": none asked for
-    const char *const *hosts;          // further Host names, see http/server.h
+    struct gw_metrics *metrics; // borrowed: what /metrics writes, and where the api counts
+    const char *token;          // NULL or "": none asked for
+    const char *const *hosts;   // further Host names, see http/server.h
     size_t host_count;
-    uint32_t candidates_max;           // 0: 1500
-    uint32_t value_names_max;          // 0: 256
-    uint32_t context_max;              // 0: 64
-    uint32_t timeout_ms_default;       // 0: 500
-    uint32_t timeout_ms_max;           // 0: 10000
-    size_t body_bytes_max;             // 0: 1 MiB
-    uint32_t connections_max;          // 0: 1024
-    uint32_t connections_per_ip_max;   // 0: no limit
-    uint32_t idle_timeout_s;           // 0: 30
-    uint32_t drain_ms;                 // 0: 2000
-    uint32_t compute_threads;          // 0: 2
+    uint32_t candidates_max;         // 0: 1500
+    uint32_t value_names_max;        // 0: 256
+    uint32_t context_max;            // 0: 64
+    uint32_t timeout_ms_default;     // 0: 500
+    uint32_t timeout_ms_max;         // 0: 10000
+    size_t body_bytes_max;           // 0: 1 MiB
+    uint32_t connections_max;        // 0: 1024
+    uint32_t connections_per_ip_max; // 0: no limit
+    uint32_t idle_timeout_s;         // 0: 30
+    uint32_t drain_ms;               // 0: 2000
+    uint32_t compute_threads;        // 0: 2
 };
 
 // The routes a listener offers.

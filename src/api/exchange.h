@@ -33,7 +33,7 @@ struct gw_api_listening {
 struct gw_api {
     struct gw_api_options options; // with defaults filled in; strings are owned
     struct gw_api_ports ports;
-    char *token;                   // NULL: none
+    char *token; // NULL: none
     char **hosts;
     struct gw_api_predict_limits limits;
     struct gw_api_listening listening[GW_API_LISTENERS];
@@ -55,7 +55,7 @@ struct gw_api {
 struct gw_api_exchange {
     struct gw_api *api;
     struct gw_http_request *request;
-    const struct gw_api_route *route; // NULL: none matched
+    const struct gw_api_route *route;          // NULL: none matched
     struct gw_slice params[GW_API_PARAMS_MAX]; // during the handler call
     uint8_t listener;
     uint64_t start_us;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// POST /features/.../compute: reads a stored row and shows its values. Reading may wait for Redis, so threads of the api
-// do it, behind a bounded queue; a loop thread only puts the call there.
+// POST /features/.../compute: reads a stored row and shows its values. Reading may wait for Redis, so threads of the
+// api do it, behind a bounded queue; a loop thread only puts the call there.
 #include "api/exchange.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -54,7 +54,7 @@ static void compute(struct gw_api *api, struct gw_api_call *call, struct gw_api_
     *row = (struct gw_api_feature_row){0};
     gw_status status = api->ports.features(api->ports.context, call->entity, call->id, row, &err);
     if (status != GW_OK) {
-        enum gw_api_problem_kind kind = status == GW_E_NOT_FOUND ? GW_API_PROBLEM_UNKNOWN_ENTITY
+        enum gw_api_problem_kind kind = status == GW_E_NOT_FOUND                    ? GW_API_PROBLEM_UNKNOWN_ENTITY
                                         : gw_status_class(status) == GW_CLASS_RETRY ? GW_API_PROBLEM_UNAVAILABLE
                                                                                     : GW_API_PROBLEM_INTERNAL;
         gw_api_reply_problem(&call->exchange, kind, NULL, err.message);
@@ -132,7 +132,8 @@ static void queue_compute(struct gw_api_exchange *exchange, enum gw_api_entity e
 {
     int64_t id = 0;
     if (!gw_api_parse_id(exchange->params[0], &id)) {
-        gw_api_reply_problem(exchange, GW_API_PROBLEM_BAD_REQUEST, NULL, "the id in the path is no decimal 64-bit integer");
+        gw_api_reply_problem(exchange, GW_API_PROBLEM_BAD_REQUEST, NULL,
+                             "the id in the path is no decimal 64-bit integer");
         return;
     }
     if (!body_is_empty(gw_http_request_body(exchange->request))) {

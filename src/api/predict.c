@@ -45,8 +45,9 @@ static char *put_i64(char *to, int64_t value)
     return put_u64(to, (uint64_t)value);
 }
 
-// Seven significant digits, as many as a float keeps of any decimal, trailing zeros dropped. Scores and probabilities of
-// usual size take the integer path; the shortest-text search of base/number is ten times slower and a reply has hundreds.
+// Seven significant digits, as many as a float keeps of any decimal, trailing zeros dropped. Scores and probabilities
+// of usual size take the integer path; the shortest-text search of base/number is ten times slower and a reply has
+// hundreds.
 static char *put_float(char *to, float value)
 {
     static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11};
@@ -217,8 +218,8 @@ void gw_api_handle_predict(struct gw_api_exchange *exchange)
 {
     struct gw_api_predict_body body = {0};
     struct gw_api_body_error error = {0};
-    gw_status status = gw_api_predict_body_parse(gw_http_request_body(exchange->request), &exchange->api->limits, &body,
-                                                 &error);
+    gw_status status =
+        gw_api_predict_body_parse(gw_http_request_body(exchange->request), &exchange->api->limits, &body, &error);
     if (status == GW_OK) {
         submit(exchange, &body.predict);
     } else {

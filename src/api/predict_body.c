@@ -48,7 +48,8 @@ struct parser {
 // ---------------------------------------------------------------- refusals
 
 GW_PRINTF(4, 5)
-static gw_status refuse(struct parser *parser, enum gw_api_problem_kind kind, const char *pointer, const char *format, ...)
+static gw_status refuse(struct parser *parser, enum gw_api_problem_kind kind, const char *pointer, const char *format,
+                        ...)
 {
     struct gw_api_body_error *error = parser->error;
     error->kind = kind;

@@ -4,8 +4,8 @@
 // {"userId": id, "candidateTweets": [id | {"tweetId": id, "authorId": id, "values": [number | null, ...]}, ...],
 //  "valueNames": [name, ...], "context": {name: number, ...}, "model": name, "version": n, "timeoutMs": n}
 //
-// An id is a decimal int64, as a string or as an integer. userId and candidateTweets are needed, all else may be absent.
-// With valueNames, every candidate brings as many values. Unknown and repeated members are refused.
+// An id is a decimal int64, as a string or as an integer. userId and candidateTweets are needed, all else may be
+// absent. With valueNames, every candidate brings as many values. Unknown and repeated members are refused.
 #pragma once
 
 #include "api/api.h"
@@ -39,7 +39,7 @@ struct gw_api_body_error {
 
 void gw_api_predict_body_deinit(struct gw_api_predict_body *body);
 
-// Fills body->predict; `text` must live as long as it is used. On any other status *ret_error says what the caller is told;
-// GW_E_MEMORY is a problem of kind INTERNAL.
+// Fills body->predict; `text` must live as long as it is used. On any other status *ret_error says what the caller is
+// told; GW_E_MEMORY is a problem of kind INTERNAL.
 GW_CHECK gw_status gw_api_predict_body_parse(struct gw_slice text, const struct gw_api_predict_limits *limits,
                                              struct gw_api_predict_body *body, struct gw_api_body_error *ret_error);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Errors as `application/problem+json` (RFC 9457), each of a kind from one catalogue. GET /problems/<slug> explains a kind.
+// Errors as `application/problem+json` (RFC 9457), each of a kind from one catalogue. GET /problems/<slug> explains a
+// kind.
 #pragma once
 
 #include "base/bytes.h"
@@ -41,8 +42,8 @@ enum gw_api_problem_kind {
 // Texts are borrowed; NULL or "" leaves a member out. They may hold any bytes: the writer escapes.
 struct gw_api_problem {
     enum gw_api_problem_kind kind;
-    const char *detail;     // what was wrong this time
-    const char *instance;   // the path asked for
+    const char *detail;   // what was wrong this time
+    const char *instance; // the path asked for
     const char *request_id;
     const char *pointer;    // RFC 6901, into the body: the field that was wrong
     uint32_t retry_after_s; // 0: none

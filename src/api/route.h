@@ -16,8 +16,8 @@ enum { GW_API_ON_API = 1, GW_API_ON_UI = 2, GW_API_ON_OPS = 4 };
 
 enum { GW_API_OPEN, GW_API_TOKEN }; // does it ask for the token, when one is configured (the ops listener never does)
 
-// X(handler, method, pattern, listeners, token). A pattern segment ":name" takes any one segment, in order of appearance.
-// GET answers HEAD too. The pattern is the metrics' route label.
+// X(handler, method, pattern, listeners, token). A pattern segment ":name" takes any one segment, in order of
+// appearance. GET answers HEAD too. The pattern is the metrics' route label.
 #define GW_API_ROUTE_MAP(X)                                                                                            \
     X(predict, "POST", "/predict", GW_API_ON_BOTH, GW_API_TOKEN)                                                       \
     X(compute_user, "POST", "/features/user/:userId/compute", GW_API_ON_BOTH, GW_API_TOKEN)                            \
@@ -52,7 +52,7 @@ extern const size_t gw_api_route_count;
 // match a parameter.
 bool gw_api_route_matches(const char *pattern, const char *path, struct gw_slice *params);
 
-// Searches the routes of a listener (its bit). Returns the route, or NULL; *ret_allow then lists the methods that the path
-// does take ("" when there is no such path).
+// Searches the routes of a listener (its bit). Returns the route, or NULL; *ret_allow then lists the methods that the
+// path does take ("" when there is no such path).
 const struct gw_api_route *gw_api_route_find(uint8_t listener, const char *method, const char *path,
                                              struct gw_slice *params, char *ret_allow, size_t allow_bytes);

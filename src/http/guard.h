@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a request's head must satisfy before anything else looks at it: one unambiguous framing, and no sign of a hostile
-// web page. Pure functions over header values, so that every rule has a test without a socket.
+// What a request's head must satisfy before anything else looks at it: one unambiguous framing, and no sign of a
+// hostile web page. Pure functions over header values, so that every rule has a test without a socket.
 //
 // libmicrohttpd 0.9.75 accepts duplicate Content-Length and Host headers and Content-Length beside Transfer-Encoding
 // (request smuggling, CWE-444); refusing them on the first call makes it close the connection, so that nothing behind
@@ -28,9 +28,9 @@ struct gw_http_head {
 };
 
 struct gw_http_guard {
-    uint16_t port;             // ours: the one a loopback Host must name
-    bool host_checked;         // false: any Host
-    const char *const *hosts;  // further names
+    uint16_t port;            // ours: the one a loopback Host must name
+    bool host_checked;        // false: any Host
+    const char *const *hosts; // further names
     size_t host_count;
     size_t body_bytes_max;
 };
@@ -38,7 +38,8 @@ struct gw_http_guard {
 // Counts and keeps one header.
 void gw_http_head_add(struct gw_http_head *head, const char *name, const char *value);
 
-// Returns NULL when the head is fine, else static text that says what is wrong, and *ret_status (400, 403, 413, 417, 501).
+// Returns NULL when the head is fine, else static text that says what is wrong, and *ret_status (400, 403, 413, 417,
+// 501).
 const char *gw_http_guard_check(const struct gw_http_guard *guard, const struct gw_http_head *head,
                                 uint32_t *ret_status);
 

@@ -144,8 +144,8 @@ static struct MHD_Response *response_new(const struct gw_http_response *response
     return made;
 }
 
-// In the middle of an upload the library refuses to queue a response; it can only close. The client is told all the same:
-// nothing of this exchange was written yet, so a whole small response fits the empty socket buffer.
+// In the middle of an upload the library refuses to queue a response; it can only close. The client is told all the
+// same: nothing of this exchange was written yet, so a whole small response fits the empty socket buffer.
 static void send_while_uploading(struct gw_http_request *request, const struct gw_http_response *response)
 {
     const union MHD_ConnectionInfo *info =
@@ -156,8 +156,9 @@ static void send_while_uploading(struct gw_http_request *request, const struct g
     char text[4096];
     int size = snprintf(text, sizeof text,
                         "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%.*s",
-                        response->status, MHD_get_reason_phrase_for(response->status), response->content_type != NULL ? response->content_type : "text/plain",
-                        response->body.size, (int)GW_MIN(response->body.size, sizeof text),
+                        response->status, MHD_get_reason_phrase_for(response->status),
+                        response->content_type != NULL ? response->content_type : "text/plain", response->body.size,
+                        (int)GW_MIN(response->body.size, sizeof text),
                         response->body.size > 0 ? (const char *)response->body.data : "");
     if (size > 0 && (size_t)size < sizeof text) {
         // A failure changes nothing: the connection is closed next, which says the same with fewer words.
@@ -351,8 +352,8 @@ static enum MHD_Result on_complete_request(struct gw_http_request *request)
     return answered ? queue_answer(request) : settle(request);
 }
 
-static enum MHD_Result on_access(void *context, struct MHD_Connection *connection, const char *path,
-                                 const char *method, const char *version, const char *data, size_t *size, void **slot)
+static enum MHD_Result on_access(void *context, struct MHD_Connection *connection, const char *path, const char *method,
+                                 const char *version, const char *data, size_t *size, void **slot)
 {
     if (*slot == NULL) {
         return on_head(context, connection, path, method, version, slot);
@@ -466,8 +467,8 @@ static gw_status start_daemon(struct gw_http_server *server, const struct gw_htt
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, options->connections_max,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_ip_max, MHD_OPTION_CONNECTION_TIMEOUT,
         options->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_bytes, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-        MHD_OPTION_ARRAY, options->threads > 1 ? pool : pool + 1, MHD_OPTION_END);
+        MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY,
+        options->threads > 1 ? pool : pool + 1, MHD_OPTION_END);
     return server->daemon != NULL ? GW_OK : gw_fail(err, GW_E_IO, "the HTTP listener does not start");
 }
 

@@ -25,55 +25,55 @@ struct gw_http_header {
 };
 
 struct gw_http_response {
-    uint32_t status;            // 200 to 599
-    const char *content_type;   // NULL: none
-    struct gw_slice body;       // copied, unless body_is_static
-    bool body_is_static;        // the body lives as long as the process: not copied
+    uint32_t status;                      // 200 to 599
+    const char *content_type;             // NULL: none
+    struct gw_slice body;                 // copied, unless body_is_static
+    bool body_is_static;                  // the body lives as long as the process: not copied
     const struct gw_http_header *headers; // further headers, copied; may be NULL
     size_t header_count;
 };
 
 typedef void (*gw_http_handler)(void *context, struct gw_http_request *request);
-// Must answer in the call, with `status` (400, 403, 408, 413, 417, 501, 503). `detail` is static text. For 408 and 413 in
-// the middle of an upload the response's extra headers are dropped.
+// Must answer in the call, with `status` (400, 403, 408, 413, 417, 501, 503). `detail` is static text. For 408 and 413
+// in the middle of an upload the response's extra headers are dropped.
 typedef void (*gw_http_refuse)(void *context, struct gw_http_request *request, uint32_t status, const char *detail);
 
 struct gw_http_server_options {
-    const char *address;            // numeric IPv4 or IPv6, or "localhost" (127.0.0.1)
-    uint16_t port;                  // 0: any free one, see gw_http_server_port
-    uint32_t threads;               // loop threads, 1 to 64; connections are divided among them
-    uint32_t connections_max;       // > 0
+    const char *address;             // numeric IPv4 or IPv6, or "localhost" (127.0.0.1)
+    uint16_t port;                   // 0: any free one, see gw_http_server_port
+    uint32_t threads;                // loop threads, 1 to 64; connections are divided among them
+    uint32_t connections_max;        // > 0
     uint32_t connections_per_ip_max; // 0: no limit
-    uint32_t timeout_s;             // > 0: silence after which a connection is closed; also the bound on a whole upload
-    size_t connection_bytes;        // header and buffer memory of one connection; 0: 64 KiB
-    size_t body_bytes_max;          // larger bodies are refused with 413
-    uint32_t drain_ms;              // how long stop waits for answers to leave
-    // Host names (without port) that requests may name besides localhost, 127.0.0.1 and [::1]. On a loopback address any
-    // other Host is refused, which defeats DNS rebinding. On other addresses an empty list admits every Host.
+    uint32_t timeout_s;      // > 0: silence after which a connection is closed; also the bound on a whole upload
+    size_t connection_bytes; // header and buffer memory of one connection; 0: 64 KiB
+    size_t body_bytes_max;   // larger bodies are refused with 413
+    uint32_t drain_ms;       // how long stop waits for answers to leave
+    // Host names (without port) that requests may name besides localhost, 127.0.0.1 and [::1]. On a loopback address
+    // any other Host is refused, which defeats DNS rebinding. On other addresses an empty list admits every Host.
     const char *const *hosts;
     size_t host_count;
     gw_http_handler handler;
     gw_http_refuse refuse;
-    void *context;                  // borrowed until stop
+    void *context; // borrowed until stop
 };
 
 // True for 127.0.0.0/8, ::1 and "localhost".
 bool gw_http_address_is_loopback(const char *address);
 
 // Listens and serves. Strings in the options are copied. GW_E_CONFIG: not a numeric address. GW_E_IO: cannot listen.
-GW_CHECK gw_status gw_http_server_start(const struct gw_http_server_options *options, struct gw_http_server **ret_server,
-                                        gw_err *err);
+GW_CHECK gw_status gw_http_server_start(const struct gw_http_server_options *options,
+                                        struct gw_http_server **ret_server, gw_err *err);
 uint16_t gw_http_server_port(const struct gw_http_server *server);
 
-// Stops accepting, answers deferred requests through `refuse` with 503, lets answers leave for at most drain_ms, joins the
-// threads and frees the server. Later gw_http_respond on a handle from it is legal and does nothing but free the handle.
-// NULL is legal. Not from a handler.
+// Stops accepting, answers deferred requests through `refuse` with 503, lets answers leave for at most drain_ms, joins
+// the threads and frees the server. Later gw_http_respond on a handle from it is legal and does nothing but free the
+// handle. NULL is legal. Not from a handler.
 void gw_http_server_stop(struct gw_http_server *server);
 
 // --- in the handler call ---
 const char *gw_http_request_method(const struct gw_http_request *request);
-const char *gw_http_request_path(const struct gw_http_request *request);                     // percent-decoded, no query
-const char *gw_http_request_query(const struct gw_http_request *request, const char *name);  // NULL: absent
+const char *gw_http_request_path(const struct gw_http_request *request);                    // percent-decoded, no query
+const char *gw_http_request_query(const struct gw_http_request *request, const char *name); // NULL: absent
 const char *gw_http_request_header(const struct gw_http_request *request, const char *name); // NULL: absent
 struct gw_slice gw_http_request_body(const struct gw_http_request *request);
 uint64_t gw_http_request_start_us(const struct gw_http_request *request); // monotonic, when the headers had arrived
