@@ -211,10 +211,23 @@ static gw_status on_assigned(struct gw_kafka_consumer *consumer, const rd_kafka_
     return gw_kafka_install(consumer, positions, paused, (size_t)list->cnt, err);
 }
 
+// librdkafka's own flag is clear when the loss came while an ordinary revocation was already waiting to be polled; that
+// the member has no id any more tells then (it was reset when the poll interval or the session had passed).
+static bool is_lost(rd_kafka_t *rk)
+{
+    if (rd_kafka_assignment_lost(rk) != 0) {
+        return true;
+    }
+    char *member = rd_kafka_memberid(rk);
+    bool lost = member == NULL || member[0] == '\0';
+    rd_kafka_mem_free(rk, member);
+    return lost;
+}
+
 static gw_status on_revoked(struct gw_kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list,
                             gw_err *err)
 {
-    bool lost = rd_kafka_assignment_lost(consumer->handle.rk) != 0;
+    bool lost = is_lost(consumer->handle.rk);
     gw_status status = GW_OK;
     struct gw_kafka_position *positions GW_CLEANUP(gw_mem_cleanup) = positions_of(consumer, list, &status);
     if (status == GW_OK) {

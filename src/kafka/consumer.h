@@ -91,6 +91,11 @@ GW_CHECK gw_status gw_kafka_consumer_watermarks(struct gw_kafka_consumer *consum
                                                 int32_t partition, uint32_t timeout_ms, int64_t *ret_low,
                                                 int64_t *ret_high, gw_err *err);
 
+// The first offset whose record was appended at or after time_ms; the partition's end when there is none.
+GW_CHECK gw_status gw_kafka_consumer_offset_at(struct gw_kafka_consumer *consumer, const char *topic,
+                                               int32_t partition, int64_t time_ms, uint32_t timeout_ms,
+                                               int64_t *ret_offset, gw_err *err);
+
 // The high watermark that the last fetch answer carried; -1 when not yet known. Costs nothing.
 int64_t gw_kafka_consumer_cached_high(struct gw_kafka_consumer *consumer, const char *topic, int32_t partition);
 

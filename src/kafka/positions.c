@@ -142,6 +142,29 @@ gw_status gw_kafka_consumer_committed(struct gw_kafka_consumer *consumer, struct
     return status;
 }
 
+gw_status gw_kafka_consumer_offset_at(struct gw_kafka_consumer *consumer, const char *topic, int32_t partition,
+                                      int64_t time_ms, uint32_t timeout_ms, int64_t *ret_offset, gw_err *err)
+{
+    rd_kafka_t *rk = gw_kafka_consumer_rk(consumer);
+    rd_kafka_topic_partition_list_t *times = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(times, topic, partition)->offset = time_ms;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(rk, times, (int)timeout_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        code = times->elems[0].err;
+    }
+    int64_t offset = times->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(times);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return gw_kafka_fail_code(err, code, "%s [%d]: offset at time %lld", topic, partition, (long long)time_ms);
+    }
+    if (offset >= 0) {
+        *ret_offset = offset;
+        return GW_OK;
+    }
+    int64_t low = 0;
+    return gw_kafka_consumer_watermarks(consumer, topic, partition, timeout_ms, &low, ret_offset, err);
+}
+
 gw_status gw_kafka_consumer_watermarks(struct gw_kafka_consumer *consumer, const char *topic, int32_t partition,
                                        uint32_t timeout_ms, int64_t *ret_low, int64_t *ret_high, gw_err *err)
 {

@@ -11,7 +11,7 @@
 
 #define QUEUE_FULL_MS      5000u
 #define QUEUE_FULL_POLL_MS 10u
-#define METADATA_MS        5000u
+#define METADATA_MS        2000u
 #define METADATA_AGAIN_US  1000000u // a partition beyond the known count asks again, at most this often
 
 // ---- deliveries, on the owner's thread inside poll, flush and commit
@@ -237,16 +237,14 @@ static gw_status refuse(struct gw_kafka_producer *producer, rd_kafka_resp_err_t 
                         const struct gw_kafka_output *output, gw_err *err)
 {
     GW_TRY(gw_kafka_fail_fatal(err, producer->handle.rk, "kafka producer"));
-    gw_status status = gw_kafka_fail_code(err, code, "%s [%d]: %zu bytes", output->topic, output->partition,
-                                          output->value.size + output->key.size);
-    if (producer->transactional && gw_status_class(status) != GW_CLASS_RECORD) {
-        // A transaction that has failed refuses records without saying why (_STATE): the failed delivery knows.
-        const char *reason = producer->first_failure.status != GW_OK ? producer->first_failure.message : err->message;
-        char copy[GW_ERR_MESSAGE_BYTES];
-        snprintf(copy, sizeof copy, "%s", reason);
-        return gw_fail(err, GW_E_ABORTED, "%s", copy);
+    if (producer->transactional && code == RD_KAFKA_RESP_ERR__STATE) {
+        // A transaction that has failed refuses records without saying why: the failed delivery knows.
+        return gw_fail(err, GW_E_ABORTED, "%s [%d]: no transaction takes it: %s", output->topic, output->partition,
+                       producer->first_failure.status != GW_OK ? producer->first_failure.message
+                                                               : rd_kafka_err2str(code));
     }
-    return status;
+    return gw_kafka_fail_code(err, code, "%s [%d]: %zu bytes", output->topic, output->partition,
+                              output->value.size + output->key.size);
 }
 
 gw_status gw_kafka_produce(struct gw_kafka_producer *producer, const struct gw_kafka_output *output, gw_err *err)
@@ -272,12 +270,7 @@ gw_status gw_kafka_produce(struct gw_kafka_producer *producer, const struct gw_k
         return gw_fail(err, GW_E_TIMEOUT, "%s [%d]: the local queue has been full for %u ms", output->topic,
                        output->partition, QUEUE_FULL_MS);
     }
-    gw_err local = {0};
-    gw_status status = refuse(producer, code, output, &local);
-    if (err != NULL) {
-        *err = local;
-    }
-    return status;
+    return refuse(producer, code, output, err);
 }
 
 void gw_kafka_producer_poll(struct gw_kafka_producer *producer, uint32_t timeout_ms)

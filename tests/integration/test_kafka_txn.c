@@ -178,5 +178,50 @@ static void offsets_of_an_old_generation_need_an_abort(void **state)
     gw_kafka_consumer_free(consumers[1]);
 }
 
+// librdkafka 2.0 aborts one more transaction ("skipped sequence numbers") before it asks for a new epoch.
+static void failed_delivery_makes_commit_an_abort_and_later_transactions_work(void **state)
+{
+    (void)state;
+    const char *out = fixture_name("refusing");
+    struct gw_kafka_admin *admin = fixture_admin();
+    const struct gw_kafka_property small = {"max.message.bytes", "1000"};
+    struct gw_kafka_topic_spec spec = {
+        .name = out, .partition_count = 1, .replication_factor = 1, .configs = &small, .config_count = 1};
+    gw_err err = {0};
+    assert_ok_err(gw_kafka_admin_topic_create(admin, &spec, FIXTURE_MS, &err), &err);
+    gw_kafka_admin_free(admin);
+
+    struct gw_kafka_producer *producer = fixture_producer(fixture_name("refusing-id"));
+    assert_ok_err(gw_kafka_txn_begin(producer, &err), &err);
+    uint8_t noise[5000]; // does not compress below the topic's limit
+    uint64_t seed = 1;
+    for (size_t i = 0; i < sizeof noise; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        noise[i] = (uint8_t)(seed >> 56);
+    }
+    struct gw_kafka_output output = {.topic = out, .value = gw_slice_make(noise, sizeof noise)};
+    assert_ok_err(gw_kafka_produce(producer, &output, &err), &err);
+    assert_fails(gw_kafka_txn_commit(producer, FIXTURE_MS, &err), GW_E_ABORTED);
+    assert_non_null(strstr(err.message, "MSG_SIZE_TOO_LARGE"));
+    assert_int_equal(gw_kafka_producer_failed(producer), 1);
+    assert_fails(gw_kafka_produce(producer, &output, &err), GW_E_ABORTED);
+    assert_non_null(strstr(err.message, "MSG_SIZE_TOO_LARGE"));
+    assert_ok_err(gw_kafka_txn_abort(producer, FIXTURE_MS, &err), &err);
+
+    gw_status status = GW_E_ABORTED;
+    for (int tries = 0; tries < 2 && status == GW_E_ABORTED; tries++) {
+        assert_ok_err(gw_kafka_txn_begin(producer, &err), &err);
+        fixture_put(producer, out, 0, "fits");
+        status = gw_kafka_txn_commit(producer, FIXTURE_MS, &err);
+        if (status == GW_E_ABORTED) {
+            assert_ok_err(gw_kafka_txn_abort(producer, FIXTURE_MS, &err), &err);
+        }
+    }
+    assert_ok_err(status, &err);
+    assert_int_equal(fixture_count(out, 0, false), 1);
+    gw_kafka_producer_free(producer);
+}
+
 GW_TESTS(commit_shows_records_and_offsets_and_abort_neither, partition_without_a_committed_offset_says_none,
-         second_producer_of_the_id_fences_the_first, offsets_of_an_old_generation_need_an_abort)
+         second_producer_of_the_id_fences_the_first, offsets_of_an_old_generation_need_an_abort,
+         failed_delivery_makes_commit_an_abort_and_later_transactions_work)
