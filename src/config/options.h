@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+// Every option of godwit, once: parsing, checking, `godwit config show` and the getters' ids all come from this table.
+//
+// X(id, section, key, type, default, min, max, unit, help)
+//   type      of GW_CONFIG_TYPES in config.h
+//   default   as a user would write it
+//   min, max  as a user would write them, "" for none; for TEXT, PATH and LIST the length in bytes
+//   unit      for people; for CHOICE the allowed words, separated by '|'
+//   help      one sentence: what it does, and what to think of when changing it
+// A key that ends in _file is the path of a file that holds a secret, so that no secret stands in a configuration.
+// To add an option, add a line; tests/unit/config checks that defaults parse and that names do not collide.
+#pragma once
+
+// clang-format off
+#define GW_CONFIG_OPTIONS(X)                                                                                           \
+X(KAFKA_BOOTSTRAP_SERVERS, "kafka", "bootstrap_servers", LIST, "127.0.0.1:19092", "1", "4096", "host:port,...",        \
+  "brokers to ask first; further librdkafka properties pass through as kafka.<property>")                              \
+X(KAFKA_CLIENT_ID, "kafka", "client_id", TEXT, "godwit", "1", "200", "",                                               \
+  "name of this process in the brokers' logs, metrics and quotas")                                                     \
+                                                                                                                       \
+X(TOPICS_PREFIX, "topics", "prefix", TEXT, "", "", "100", "",                                                          \
+  "put in front of every topic name, for several installations on one cluster")                                        \
+X(TOPICS_FILE, "topics", "file", PATH, "topics/topics.ini", "1", "4095", "",                                           \
+  "topics with partitions, replication and settings")                                                                  \
+X(TOPICS_GROUP_PREFIX, "topics", "group_prefix", TEXT, "godwit", "1", "100", "",                                       \
+  "first part of every consumer group's name")                                                                         \
+X(TOPICS_TRANSACTIONAL_PREFIX, "topics", "transactional_prefix", TEXT, "godwit", "1", "100", "",                       \
+  "first part of every transactional id")                                                                              \
+                                                                                                                       \
+X(SCHEMA_REGISTRY_URLS, "schema", "registry_urls", LIST, "http://127.0.0.1:18081/apis/ccompat/v7", "1", "4096",        \
+  "url,...", "schema registries with Confluent's API, tried in this order")                                            \
+X(SCHEMA_DIRECTORY, "schema", "directory", PATH, "schemas", "1", "4095", "",                                           \
+  "folder of the records' Avro schemas")                                                                               \
+X(SCHEMA_CACHE_DIRECTORY, "schema", "cache_directory", PATH, "state/schemas", "1", "4095", "",                         \
+  "folder where schemas of the registry are kept, so that a start survives its absence")                               \
+X(SCHEMA_USER, "schema", "user", TEXT, "", "", "200", "",                                                              \
+  "user for basic authentication; empty for none")                                                                     \
+X(SCHEMA_PASSWORD_FILE, "schema", "password_file", PATH, "", "", "4095", "",                                           \
+  "file with the registry user's password")                                                                            \
+X(SCHEMA_CA_FILE, "schema", "ca_file", PATH, "", "", "4095", "",                                                       \
+  "certificates that vouch for the registry; empty for the system's")                                                  \
+                                                                                                                       \
+X(REDIS_ADDRESS, "redis", "address", TEXT, "127.0.0.1:16379", "1", "300", "host:port",                                 \
+  "Redis that holds the feature rows")                                                                                 \
+X(REDIS_PREFIX, "redis", "prefix", TEXT, "gw:", "1", "100", "",                                                        \
+  "put in front of every key; changing it starts a new, empty view that fills itself from the topic")                  \
+X(REDIS_TIMEOUT, "redis", "timeout", DURATION, "2s", "10ms", "5m", "",                                                 \
+  "bound of every call to Redis")                                                                                      \
+X(REDIS_PASSWORD_FILE, "redis", "password_file", PATH, "", "", "4095", "",                                             \
+  "file with the password; empty for none")                                                                            \
+                                                                                                                       \
+X(POSTGRES_URI, "postgres", "uri", TEXT, "postgresql://godwit@127.0.0.1:15432/godwit", "1", "4096", "",                \
+  "database of the model registry and the feature history")                                                            \
+X(POSTGRES_TIMEOUT, "postgres", "timeout", DURATION, "10s", "100ms", "10m", "",                                        \
+  "bound of a connect and of every statement")                                                                         \
+X(POSTGRES_PASSWORD_FILE, "postgres", "password_file", PATH, "", "", "4095", "",                                       \
+  "file with the password; empty for none")                                                                            \
+                                                                                                                       \
+X(FEATURES_FILE, "features", "file", PATH, "schemas/features.ini", "1", "4095", "",                                    \
+  "feature definitions")                                                                                               \
+                                                                                                                       \
+X(WORKER_INSTANCE, "worker", "instance", TEXT, "0", "1", "64", "",                                                     \
+  "name of this process among its equals; part of the transactional ids, so two at once must differ")                  \
+X(WORKER_STATE_DIRECTORY, "worker", "state_directory", PATH, "state", "1", "4095", "",                                 \
+  "folder for locks and caches; nothing in it is the only copy")                                                       \
+X(WORKER_OPS_ADDRESS, "worker", "ops_address", TEXT, "127.0.0.1", "1", "300", "",                                      \
+  "where /livez, /readyz and /metrics listen; not loopback needs a token")                                             \
+X(WORKER_OPS_PORT_BASE, "worker", "ops_port_base", U64, "9310", "0", "65000", "port",                                  \
+  "ops port of the first worker; the others follow in the order of the worker table; 0 takes free ones")               \
+X(WORKER_DRAIN_TIMEOUT, "worker", "drain_timeout", DURATION, "20s", "0s", "10m", "",                                   \
+  "time to finish and commit what is under way when told to stop")                                                     \
+X(WORKER_POLL_RECORDS, "worker", "poll_records", U64, "4096", "1", "100000", "records",                                \
+  "largest batch of one poll")                                                                                         \
+X(WORKER_POLL_WAIT, "worker", "poll_wait", DURATION, "50ms", "1ms", "5s", "",                                          \
+  "longest wait for the first record of a batch")                                                                      \
+X(WORKER_RETRY_MAX, "worker", "retry_max", U64, "30", "1", "10000", "retries",                                         \
+  "attempts over the same batch while a dependency is away, before the worker gives up and exits")                     \
+                                                                                                                       \
+X(LOG_LEVEL, "log", "level", CHOICE, "info", "", "", "debug|info|warn|error",                                          \
+  "least important messages that are written")                                                                         \
+                                                                                                                       \
+X(REKEY_COMMIT_INTERVAL, "rekey", "commit_interval", DURATION, "50ms", "1ms", "10s", "",                               \
+  "age at which a transaction commits: adds to freshness, divides the broker's work")                                  \
+X(REKEY_MARK_INTERVAL, "rekey", "mark_interval", DURATION, "1s", "100ms", "1m", "",                                    \
+  "how often progress in time is written to every partition; label windows close with it")                             \
+X(REKEY_DUPLICATE_WINDOW, "rekey", "duplicate_window", DURATION, "5m", "0s", "1h", "",                                 \
+  "how far back an event id is recognised as a repetition; as much is read again at takeover")                         \
+X(REKEY_FUTURE_LIMIT, "rekey", "future_limit", DURATION, "5m", "0s", "1d", "",                                         \
+  "an event this far ahead of its append time is a dead letter")                                                       \
+X(REKEY_THREADS, "rekey", "threads", U64, "1", "1", "64", "threads",                                                   \
+  "members of the consumer group in this process")                                                                     \
+                                                                                                                       \
+X(AGGREGATE_COMMIT_INTERVAL, "aggregate", "commit_interval", DURATION, "100ms", "1ms", "10s", "",                      \
+  "age at which a transaction commits; a row that changes often is written once in each")                              \
+X(AGGREGATE_MEMORY, "aggregate", "memory", BYTES, "1GiB", "16MiB", "1TiB", "",                                         \
+  "bound of the rows in memory; others are loaded from Redis when touched")                                            \
+X(AGGREGATE_THREADS, "aggregate", "threads", U64, "1", "1", "64", "threads",                                           \
+  "members of the consumer group in this process")                                                                     \
+                                                                                                                       \
+X(ONLINE_BATCH_ROWS, "online", "batch_rows", U64, "200", "1", "10000", "rows",                                         \
+  "rows written to Redis in one step with their offset")                                                               \
+X(ONLINE_POLL_WAIT, "online", "poll_wait", DURATION, "5ms", "1ms", "5s", "",                                           \
+  "longest wait for further rows: adds to freshness")                                                                  \
+                                                                                                                       \
+X(SCORE_MODEL_DIRECTORY, "score", "model_directory", PATH, "state/models", "1", "4095", "",                            \
+  "folder where model bundles of the registry are kept")                                                               \
+X(SCORE_BULK_THREADS, "score", "bulk_threads", U64, "1", "0", "64", "threads",                                         \
+  "bulk lanes of this process; 0 for none")                                                                            \
+X(SCORE_COMMIT_INTERVAL, "score", "commit_interval", DURATION, "250ms", "1ms", "10s", "",                              \
+  "age at which a bulk transaction commits; readers of committed records wait for it")                                 \
+X(SCORE_COMMIT_RECORDS, "score", "commit_records", U64, "20000", "1", "10000000", "records",                           \
+  "size at which a bulk transaction commits earlier")                                                                  \
+X(SCORE_BATCH_CANDIDATES, "score", "batch_candidates", U64, "65536", "1", "16777216", "rows",                          \
+  "largest scoring batch; bounds the memory of a lane")                                                                \
+X(SCORE_MAX_CANDIDATES, "score", "max_candidates", U64, "2000", "1", "65536", "candidates",                            \
+  "a request with more is a dead letter")                                                                              \
+X(SCORE_SYNC_ENABLED, "score", "sync_enabled", BOOL, "true", "", "", "",                                               \
+  "run the synchronous lane in this process")                                                                          \
+X(SCORE_SYNC_DEADLINE, "score", "sync_deadline", DURATION, "50ms", "1ms", "10s", "",                                   \
+  "time that features may take for a request without a deadline; what is late is missing")                             \
+X(SCORE_SERVED_SAMPLE, "score", "served_sample", DOUBLE, "0.01", "0", "1", "share",                                    \
+  "share of requests whose candidates are kept for labels and training")                                               \
+X(SCORE_FLAT_SAMPLE, "score", "flat_sample", DOUBLE, "0.001", "0", "1", "share",                                       \
+  "share of requests that are also written as flat rows for sinks")                                                    \
+                                                                                                                       \
+X(BRIDGE_ADDRESS, "bridge", "address", TEXT, "127.0.0.1", "1", "300", "",                                              \
+  "where dashboard and API listen; not loopback needs a token")                                                        \
+X(BRIDGE_PORT, "bridge", "port", U64, "3000", "0", "65535", "port",                                                    \
+  "dashboard and API; 0 takes a free one")                                                                             \
+X(BRIDGE_API_PORT, "bridge", "api_port", U64, "8080", "0", "65535", "port",                                            \
+  "the API alone; 0 takes a free one")                                                                                 \
+X(BRIDGE_TOKEN_FILE, "bridge", "token_file", PATH, "", "", "4095", "",                                                 \
+  "file with the token that callers must show; empty for none, and then only loopback is served")                      \
+X(BRIDGE_PREDICT_TIMEOUT, "bridge", "predict_timeout", DURATION, "500ms", "10ms", "10s", "",                           \
+  "how long a caller waits for a prediction before 504")                                                               \
+X(BRIDGE_MAX_BODY, "bridge", "max_body", BYTES, "1MiB", "1KiB", "64MiB", "",                                           \
+  "largest request body")                                                                                              \
+X(BRIDGE_MAX_IN_FLIGHT, "bridge", "max_in_flight", U64, "4096", "1", "1000000", "requests",                            \
+  "predictions waiting at once; further callers get 503")                                                              \
+X(BRIDGE_REPLY_PARTITION, "bridge", "reply_partition", I64, "-1", "-1", "100000", "partition",                         \
+  "own partition of the reply topic; -1 derives it from the instance")                                                 \
+X(BRIDGE_THREADS, "bridge", "threads", U64, "1", "1", "64", "threads",                                                 \
+  "threads that serve HTTP")                                                                                           \
+                                                                                                                       \
+X(SIMULATE_SEED, "simulate", "seed", U64, "1", "", "", "",                                                             \
+  "the same seed gives the same world and the same events")                                                            \
+X(SIMULATE_USERS, "simulate", "users", U64, "10000", "1", "100000000", "users",                                        \
+  "users of the simulated platform")                                                                                   \
+X(SIMULATE_AUTHORS, "simulate", "authors", U64, "1000", "1", "100000000", "authors",                                   \
+  "users who also write")                                                                                              \
+X(SIMULATE_ITEMS, "simulate", "items", U64, "20000", "1", "100000000", "items",                                        \
+  "what the authors have written")                                                                                     \
+X(SIMULATE_RATE, "simulate", "rate", U64, "100", "1", "1000000", "events/s",                                           \
+  "actions a second")
+// clang-format on
