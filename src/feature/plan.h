@@ -11,8 +11,8 @@
 
 struct gw_feature_plan;
 
-// Binds `names` (a model's features, in the model's order). A name that does not exist is GW_E_CONFIG naming it and, when
-// close, the name that was meant; so is a hidden one. Shares the set (which must outlive the plan).
+// Binds `names` (a model's features, in the model's order). A name that does not exist is GW_E_CONFIG naming it and,
+// when close, the name that was meant; so is a hidden one. Borrows the set, which must outlive the plan.
 GW_CHECK gw_status gw_feature_plan_new(const struct gw_feature_set *set, const char *const *names, size_t count,
                                        struct gw_feature_plan **ret_plan, gw_err *err);
 void gw_feature_plan_free(struct gw_feature_plan *plan);
@@ -52,6 +52,7 @@ struct gw_feature_value {
     const char *source; // "row" or "derived"
 };
 
-// Fills at most `capacity` values of all features of the view (not only a model's, hidden ones too); returns how many there are.
+// Fills at most `capacity` values of all features of the view (not only a model's, hidden ones too); returns how many
+// there are.
 size_t gw_feature_explain(const struct gw_feature_set *set, size_t view_index, const uint8_t *row, int64_t now_us,
                           struct gw_feature_value *values, size_t capacity);

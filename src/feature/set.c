@@ -3,9 +3,10 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "feature/decay.h"
 #include "feature/internal.h"
-#include "feature/row.h"
 #include "feature/plan.h"
+#include "feature/row.h"
 #include "feature/suggest.h"
 
 #include <string.h>
@@ -99,6 +100,7 @@ size_t gw_feature_explain(const struct gw_feature_set *set, size_t view_index, c
     const uint8_t *rows[GW_FEATURE_VIEWS_MAX] = {0};
     double slots[GW_FEATURE_COUNT_MAX];
     bool present = row != NULL && !gw_row_is_deleted(row);
+    uint64_t age_us = present ? gw_elapsed_us(gw_row_event_time_us(row), now_us) : 0;
     rows[view_index] = row;
     gw_segment_run(segment, set, rows, NULL, now_us, slots);
 
@@ -107,7 +109,7 @@ size_t gw_feature_explain(const struct gw_feature_set *set, size_t view_index, c
         values[i] = (struct gw_feature_value){
             .name = feature->name,
             .value = slots[segment->output_slots[i]],
-            .age_us = present ? GW_MAX(now_us - gw_row_event_time_us(row), 0) : -1,
+            .age_us = present ? (int64_t)GW_MIN(age_us, (uint64_t)INT64_MAX) : -1,
             .source = feature->kind == GW_FEATURE_ROW ? "row" : "derived",
         };
     }
