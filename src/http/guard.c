@@ -6,8 +6,16 @@
 #include <string.h>
 #include <strings.h>
 
+// RFC 9110, 5.6.2.
+static bool is_token(const char *text)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    return text[0] != '\0' && text[strspn(text, token)] == '\0';
+}
+
 void gw_http_head_add(struct gw_http_head *head, const char *name, const char *value)
 {
+    head->bad_name = head->bad_name || !is_token(name);
     if (strcasecmp(name, "Host") == 0) {
         head->host_count++;
         head->host = value;
@@ -36,6 +44,9 @@ static const char *refuse(uint32_t *ret_status, uint32_t status, const char *det
 static const char *check_framing(const struct gw_http_guard *guard, const struct gw_http_head *head,
                                  uint32_t *ret_status)
 {
+    if (head->bad_name) {
+        return refuse(ret_status, 400, "a header's name is no token");
+    }
     if (head->content_length_count > 1) {
         return refuse(ret_status, 400, "more than one Content-Length header");
     }

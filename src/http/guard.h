@@ -3,8 +3,8 @@
 // hostile web page. Pure functions over header values, so that every rule has a test without a socket.
 //
 // libmicrohttpd 0.9.75 accepts duplicate Content-Length and Host headers and Content-Length beside Transfer-Encoding
-// (request smuggling, CWE-444); refusing them on the first call makes it close the connection, so that nothing behind
-// the head is read as a second request.
+// (request smuggling, CWE-444), and takes "Content-Length :" for a header of another name; refusing them on the first
+// call makes it close the connection, so that nothing behind the head is read as a second request.
 #pragma once
 
 #include <stdbool.h>
@@ -25,6 +25,7 @@ struct gw_http_head {
     const char *origin;
     const char *expect;
     const char *fetch_site; // Sec-Fetch-Site
+    bool bad_name;          // a header's name is no token, such as "Content-Length " before a colon
 };
 
 struct gw_http_guard {

@@ -53,6 +53,9 @@ static void ambiguous_framing_is_refused(void **state)
     assert_int_equal(CHECK({"Content-Length", "5"}, {"Transfer-Encoding", "chunked"}), 400);
     assert_int_equal(CHECK({"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"}), 400);
     assert_int_equal(CHECK({"Host", "localhost:3000"}), 400);
+    assert_int_equal(CHECK({"Content-Length ", "5"}), 400);
+    assert_int_equal(CHECK({"Transfer-Encoding\t", "chunked"}), 400);
+    assert_int_equal(CHECK({"", "5"}), 400);
     assert_int_equal(check_with(&guard, "GET", NULL, 0), 400);
 }
 
