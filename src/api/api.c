@@ -38,6 +38,7 @@ static void exchange_init(struct gw_api_exchange *exchange, struct gw_api_listen
         .start_us = gw_http_request_start_us(request),
     };
     snprintf(exchange->instance, sizeof exchange->instance, "%s", gw_http_request_path(request));
+    choose_request_id(exchange);
 }
 
 static void on_refused(void *context, struct gw_http_request *request, uint32_t status, const char *detail)
@@ -51,7 +52,6 @@ static void on_request(void *context, struct gw_http_request *request)
 {
     struct gw_api_exchange exchange;
     exchange_init(&exchange, context, request);
-    choose_request_id(&exchange);
     struct gw_api *api = exchange.api;
 
     char allow[64];
