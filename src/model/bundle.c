@@ -91,7 +91,8 @@ static gw_status read_listed(struct loader *in, const char *name, size_t limit)
     return GW_OK;
 }
 
-static gw_status check_head(const struct loader *in, const struct gw_manifest_head *head, const struct gw_forest *forest)
+static gw_status check_head(const struct loader *in, const struct gw_manifest_head *head,
+                            const struct gw_forest *forest)
 {
     if (forest->feature_count != in->manifest.feature_count) {
         return gw_fail(in->err, GW_E_MISMATCH, "feature count %u, bundle.json has %zu", forest->feature_count,
@@ -187,7 +188,8 @@ static gw_status load(struct loader *in)
     GW_TRY(gw_model_path(in->directory, GW_MANIFEST_FILE, path, in->err));
     GW_TRY(read_text(in, path, GW_MANIFEST_BYTES_MAX));
     gw_sha256_hex(in->text, in->text_size, in->bundle->digest);
-    gw_status status = gw_manifest_parse(gw_slice_make(in->text, in->text_size), &in->bundle->arena, &in->manifest, in->err);
+    gw_status status =
+        gw_manifest_parse(gw_slice_make(in->text, in->text_size), &in->bundle->arena, &in->manifest, in->err);
     if (status != GW_OK) {
         return gw_fail_context(in->err, status, "file '%s'", GW_MANIFEST_FILE);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A bundle: what a model is on disk and in memory. A directory with bundle.json, one model file per head (XGBoost JSON),
-// golden.json (rows with the margins the trainer computed; rescored at every load) and manifest of digests.
+// A bundle: what a model is on disk and in memory. A directory with bundle.json, one model file per head (XGBoost
+// JSON), golden.json (rows with the margins the trainer computed; rescored at every load) and manifest of digests.
 //
 // Loaded bundles are immutable and shared by reference count. `score` of a row is the sum over heads of
 // weight * calibrated probability; `confidence` is the calibrated probability of the primary head.
@@ -20,8 +20,8 @@ struct gw_bundle;
 
 // Strings live as long as the bundle.
 struct gw_bundle_head {
-    const char *name;  // such as is_favorited
-    double weight;     // in the combined score
+    const char *name; // such as is_favorited
+    double weight;    // in the combined score
     uint32_t tree_count;
     uint32_t depth_max;
     const char *objective;
@@ -29,8 +29,8 @@ struct gw_bundle_head {
 
 struct gw_bundle_info {
     const char *model_name;
-    int32_t version;          // 0 until a registry gives one
-    const char *digest;       // SHA-256 of bundle.json, which holds the digests of all other files; lower-case hex
+    int32_t version;    // 0 until a registry gives one
+    const char *digest; // SHA-256 of bundle.json, which holds the digests of all other files; lower-case hex
     size_t feature_count;
     const char *const *feature_names; // order of the training matrix
     size_t head_count;

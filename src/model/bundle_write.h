@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Writes a bundle directory: all files aside, loaded and rescored there, then one rename. A directory of the wanted name
-// is therefore a bundle that loads, or not there at all.
+// Writes a bundle directory: all files aside, loaded and rescored there, then one rename. A directory of the wanted
+// name is therefore a bundle that loads, or not there at all.
 #pragma once
 
 #include "model/golden.h"

@@ -227,8 +227,8 @@ static gw_status parse_header(struct gw_examples_reader *reader, struct gw_slice
                               &header->feature_count, err));
             break;
         case LABELS:
-            GW_TRY(read_names(&json, &reader->arena, GW_EXAMPLES_LABELS_MAX, &header->label_names,
-                              &header->label_count, err));
+            GW_TRY(read_names(&json, &reader->arena, GW_EXAMPLES_LABELS_MAX, &header->label_names, &header->label_count,
+                              err));
             break;
         case LAYOUT:
             GW_TRY(gw_json_string(&json, &layout, NAME_BYTES - 1, err));

@@ -33,7 +33,8 @@ struct gw_examples_header {
 
 struct gw_examples_writer;
 
-// Opens "path.aside" for writing; `path` appears when gw_examples_finish renames it. GW_E_INVALID, GW_E_IO, GW_E_MEMORY.
+// Opens "path.aside" for writing; `path` appears when gw_examples_finish renames it. GW_E_INVALID, GW_E_IO,
+// GW_E_MEMORY.
 GW_CHECK gw_status gw_examples_writer_new(const char *path, const struct gw_examples_header *header,
                                           struct gw_examples_writer **ret_writer, gw_err *err);
 // Buffered. GW_E_INVALID: weight not finite or not positive. GW_E_IO.

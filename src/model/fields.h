@@ -9,13 +9,14 @@
 struct gw_fields {
     const char *const *keys; // at most 32
     size_t key_count;
-    uint32_t seen;           // bit i: keys[i] has occurred
+    uint32_t seen; // bit i: keys[i] has occurred
 };
 
 // Enters the object that comes next.
 GW_CHECK gw_status gw_fields_enter(struct gw_fields *fields, struct gw_json *json, gw_err *err);
 
-// Goes to the next known key and gives its index; the caller then reads exactly one value. *ret_more false: object left.
+// Goes to the next known key and gives its index; the caller then reads exactly one value. *ret_more false: object
+// left.
 GW_CHECK gw_status gw_fields_next(struct gw_fields *fields, struct gw_json *json, size_t *ret_index, bool *ret_more,
                                   gw_err *err);
 

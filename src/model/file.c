@@ -33,7 +33,8 @@ gw_status gw_model_write_file(const char *path, struct gw_slice bytes, gw_err *e
 {
     GW_CLEANUP(close_cleanup) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) {
-        return errno == EEXIST ? gw_fail(err, GW_E_CONFLICT, "'%s' exists", path) : io_failed(err, "cannot create", path);
+        return errno == EEXIST ? gw_fail(err, GW_E_CONFLICT, "'%s' exists", path)
+                               : io_failed(err, "cannot create", path);
     }
     for (size_t at = 0; at < bytes.size;) {
         ssize_t written = write(fd, bytes.data + at, bytes.size - at);

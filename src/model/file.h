@@ -9,7 +9,8 @@
 #define GW_MODEL_PATH_BYTES 4096
 
 // "directory/name" in ret_path. GW_E_TOO_LARGE.
-GW_CHECK gw_status gw_model_path(const char *directory, const char *name, char ret_path[GW_MODEL_PATH_BYTES], gw_err *err);
+GW_CHECK gw_status gw_model_path(const char *directory, const char *name, char ret_path[GW_MODEL_PATH_BYTES],
+                                 gw_err *err);
 
 // Creates the file, which must not exist, and flushes it to the disk. GW_E_CONFLICT, GW_E_IO.
 GW_CHECK gw_status gw_model_write_file(const char *path, struct gw_slice bytes, gw_err *err);

@@ -18,9 +18,9 @@
 
 // X(suffix, name): what a margin becomes; the names are XGBoost's.
 #define GW_OBJECTIVE_MAP(X)                                                                                            \
-    X(BINARY_LOGISTIC, "binary:logistic")      /* probability = sigmoid(margin) */                                     \
-    X(REG_LOGISTIC, "reg:logistic")            /* the same, labels in [0, 1] */                                        \
-    X(REG_SQUARED_ERROR, "reg:squarederror")   /* prediction = margin */
+    X(BINARY_LOGISTIC, "binary:logistic")    /* probability = sigmoid(margin) */                                       \
+    X(REG_LOGISTIC, "reg:logistic")          /* the same, labels in [0, 1] */                                          \
+    X(REG_SQUARED_ERROR, "reg:squarederror") /* prediction = margin */
 
 enum gw_objective {
 #define X(suffix, name) GW_OBJECTIVE_##suffix,
@@ -39,7 +39,7 @@ struct gw_forest_node {
 struct gw_forest_tree {
     uint32_t first_node; // in gw_forest.nodes; the tree's root, its nodes follow breadth-first
     uint32_t node_count;
-    uint32_t depth;      // edges on the longest path, 0 = a single leaf
+    uint32_t depth; // edges on the longest path, 0 = a single leaf
 };
 
 struct gw_forest {

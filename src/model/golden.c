@@ -197,7 +197,8 @@ static gw_status write_golden(const struct gw_golden *golden, const char *const 
     return gw_buf_append_text(out, "}}\n");
 }
 
-gw_status gw_golden_write(const struct gw_golden *golden, const char *const *head_names, struct gw_buf *out, gw_err *err)
+gw_status gw_golden_write(const struct gw_golden *golden, const char *const *head_names, struct gw_buf *out,
+                          gw_err *err)
 {
     gw_status status = write_golden(golden, head_names, out);
     return status == GW_OK ? GW_OK : gw_fail(err, status, "no memory for golden rows");

@@ -7,10 +7,10 @@
 #include <math.h>
 #include <string.h>
 
-#define LANES       8                  // rows that descend together
-#define VIEW_FLOATS 16384u             // of a block's views, on the stack: 64 KiB
+#define LANES       8      // rows that descend together
+#define VIEW_FLOATS 16384u // of a block's views, on the stack: 64 KiB
 #define VIEWS_MAX   (VIEW_FLOATS / LANES)
-#define BLOCK_LANES 8                  // LANES groups in a block, at most
+#define BLOCK_LANES 8 // LANES groups in a block, at most
 #define NO_VIEW     UINT32_MAX
 
 struct heap_node {
@@ -21,10 +21,10 @@ struct heap_node {
 // A run of consecutive trees, all heaps of one depth, or one tree to be walked.
 struct group {
     uint32_t tree_count;
-    uint32_t depth;      // of the heaps
+    uint32_t depth; // of the heaps
     bool walked;
-    size_t first_node;   // in heap_nodes or walk_nodes
-    size_t first_leaf;   // in leaves; heaps only
+    size_t first_node; // in heap_nodes or walk_nodes
+    size_t first_leaf; // in leaves; heaps only
 };
 
 struct view {
@@ -311,8 +311,8 @@ static inline void descend_rows(const struct heap_node *heap, uint32_t depth, co
 }
 
 // One row down `tree_count` trees of a group; `views` points at the row's lane.
-static inline void descend_trees(const struct heap_node *heaps, uint32_t depth, const float *leaves, uint32_t tree_count,
-                                 const float *views, float *sum)
+static inline void descend_trees(const struct heap_node *heaps, uint32_t depth, const float *leaves,
+                                 uint32_t tree_count, const float *views, float *sum)
 {
     const uint32_t inner_count = (1u << depth) - 1;
     uint32_t at[GW_PLAN_GROUP_TREES] = {0};

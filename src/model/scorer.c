@@ -38,8 +38,8 @@ gw_status gw_scorer_new(struct gw_bundle *bundle, const uint32_t *columns, size_
     for (size_t f = 0; f < info->feature_count; f++) {
         identity[f] = (uint32_t)f;
     }
-    gw_status status = gw_plan_new(bundle->forests, info->head_count, columns != NULL ? columns : identity, width,
-                                   &scorer->plan, err);
+    gw_status status =
+        gw_plan_new(bundle->forests, info->head_count, columns != NULL ? columns : identity, width, &scorer->plan, err);
     if (status != GW_OK) {
         gw_mem_free(scorer);
         return status;

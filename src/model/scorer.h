@@ -15,8 +15,8 @@ GW_CHECK gw_status gw_scorer_new(struct gw_bundle *bundle, const uint32_t *colum
 void gw_scorer_free(struct gw_scorer *scorer);
 const struct gw_bundle *gw_scorer_bundle(const struct gw_scorer *scorer);
 
-// margins[h * row_count + r] = float32 margin of head h for row r: base + leaf of tree 0 + leaf of tree 1 ..., in order.
-// rows: row-major, `stride` floats apart (>= width). NaN is missing. Never fails, never allocates.
+// margins[h * row_count + r] = float32 margin of head h for row r: base + leaf of tree 0 + leaf of tree 1 ..., in
+// order. rows: row-major, `stride` floats apart (>= width). NaN is missing. Never fails, never allocates.
 void gw_scorer_margins(const struct gw_scorer *scorer, const float *rows, size_t stride, size_t row_count,
                        float *margins);
 

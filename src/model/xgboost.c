@@ -39,12 +39,13 @@ struct import {
     char objective[NAME_BYTES_MAX];
     char base_score[NAME_BYTES_MAX]; // raw text; its value is the probability, not the margin
     bool has_trees;
-    int64_t tree_count;   // gbtree_model_param.num_trees, -1 = not said
+    int64_t tree_count; // gbtree_model_param.num_trees, -1 = not said
     int64_t class_count;
     int64_t target_count;
     int64_t feature_count;
+    int64_t model_leaf_size;
     uint32_t name_count;
-    int64_t tree_node_count;   // of the tree being read, -1 = not said
+    int64_t tree_node_count; // of the tree being read, -1 = not said
     int64_t tree_leaf_size;
     bool tree_categorical;
     struct column columns[TREE_COLUMN_COUNT];
@@ -255,9 +256,14 @@ static gw_status check_tree(struct import *in)
 static gw_status read_tree(struct import *in)
 {
     static const struct field fields[] = {
-        {"categories_nodes", read_category_nodes}, {"default_left", read_default_left}, {"left_children", read_left},
-        {"right_children", read_right},            {"split_conditions", read_value},    {"split_indices", read_feature},
-        {"split_type", read_split_type},           {"tree_param", read_tree_param},
+        {"categories_nodes", read_category_nodes},
+        {"default_left", read_default_left},
+        {"left_children", read_left},
+        {"right_children", read_right},
+        {"split_conditions", read_value},
+        {"split_indices", read_feature},
+        {"split_type", read_split_type},
+        {"tree_param", read_tree_param},
     };
     for (size_t c = 0; c < TREE_COLUMN_COUNT; c++) {
         in->columns[c].count = 0;
@@ -309,9 +315,15 @@ static gw_status read_tree_count(struct import *in)
     return read_count(in, "num_trees", &in->tree_count);
 }
 
+// Versions before 2.0 say it here too.
+static gw_status read_model_leaf_size(struct import *in)
+{
+    return read_count(in, "size_leaf_vector", &in->model_leaf_size);
+}
+
 static gw_status read_gbtree_param(struct import *in)
 {
-    static const struct field fields[] = {{"num_trees", read_tree_count}};
+    static const struct field fields[] = {{"num_trees", read_tree_count}, {"size_leaf_vector", read_model_leaf_size}};
     return read_object(in, fields, GW_COUNT_OF(fields));
 }
 
@@ -423,7 +435,8 @@ static gw_status read_learner(struct import *in)
 // The first pass.
 static gw_status read_learner_head(struct import *in)
 {
-    static const struct field fields[] = {{"learner_model_param", read_learner_param}, {"gradient_booster", skip_value}};
+    static const struct field fields[] = {{"learner_model_param", read_learner_param},
+                                          {"gradient_booster", skip_value}};
     return read_object(in, fields, GW_COUNT_OF(fields));
 }
 
@@ -478,7 +491,7 @@ static gw_status judge(struct import *in)
     if (strcmp(in->booster, "gbtree") != 0) {
         return gw_fail(in->err, GW_E_INVALID, "booster '%.64s' is not supported, only gbtree", in->booster);
     }
-    if (in->class_count > 1 || in->target_count > 1) {
+    if (in->class_count > 1 || in->target_count > 1 || in->model_leaf_size > 1) {
         return gw_fail(in->err, GW_E_INVALID, "objective '%.64s': several outputs are not supported", in->objective);
     }
     size_t objective = 0;

@@ -21,7 +21,8 @@ struct gw_booster {
     void *handle;
 };
 
-// Libxgboost's messages begin with a time and a source position: "[12:00:00] file.cc:1: what". The rest of the line counts.
+// Libxgboost's messages begin with a time and a source position: "[12:00:00] file.cc:1: what". The rest of the line
+// counts.
 static gw_status library_failed(gw_err *err, const char *what)
 {
     const char *message = XGBGetLastError();
@@ -39,17 +40,6 @@ static gw_status set_info(struct gw_matrix *matrix, const struct gw_matrix_data 
     }
     if (data->weights != NULL && XGDMatrixSetFloatInfo(matrix->handle, "weight", data->weights, data->row_count) != 0) {
         return library_failed(err, "weights");
-    }
-    if (data->feature_names == NULL) {
-        return GW_OK;
-    }
-    GW_CLEANUP(gw_mem_cleanup) const char **names = gw_mem_calloc(data->column_count, sizeof *names);
-    if (names == NULL) {
-        return gw_fail(err, GW_E_MEMORY, "no memory for feature names");
-    }
-    memcpy(names, data->feature_names, data->column_count * sizeof *names);
-    if (XGDMatrixSetStrFeatureInfo(matrix->handle, "feature_name", names, data->column_count) != 0) {
-        return library_failed(err, "feature names");
     }
     return GW_OK;
 }
@@ -153,6 +143,19 @@ gw_status gw_booster_slice(struct gw_booster *booster, int round_count, struct g
     return GW_OK;
 }
 
+gw_status gw_booster_name_features(struct gw_booster *booster, const char *const *names, size_t count, gw_err *err)
+{
+    GW_CLEANUP(gw_mem_cleanup) const char **copy = gw_mem_calloc(count, sizeof *copy);
+    if (copy == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory for feature names");
+    }
+    memcpy(copy, names, count * sizeof *copy);
+    if (XGBoosterSetStrFeatureInfo(booster->handle, "feature_name", copy, count) != 0) {
+        return library_failed(err, "feature names");
+    }
+    return GW_OK;
+}
+
 gw_status gw_booster_save(struct gw_booster *booster, struct gw_buf *out, gw_err *err)
 {
     uint64_t size = 0;
@@ -176,7 +179,8 @@ gw_status gw_booster_load(struct gw_slice json, struct gw_booster **ret_booster,
     return GW_OK;
 }
 
-gw_status gw_booster_margins(struct gw_booster *booster, struct gw_matrix *matrix, const float **ret_margins, gw_err *err)
+gw_status gw_booster_margins(struct gw_booster *booster, struct gw_matrix *matrix, const float **ret_margins,
+                             gw_err *err)
 {
     static const char config[] = "{\"type\":1,\"training\":false,\"iteration_begin\":0,\"iteration_end\":0,"
                                  "\"strict_shape\":false}";
@@ -195,8 +199,9 @@ gw_status gw_booster_predict(struct gw_booster *booster, const float *rows, size
 {
     char array[160];
     char config[192];
-    snprintf(array, sizeof array, "{\"data\":[%" PRIuPTR ",true],\"shape\":[%zu,%zu],\"typestr\":\"<f4\",\"version\":3}",
-             (uintptr_t)rows, row_count, column_count);
+    snprintf(array, sizeof array,
+             "{\"data\":[%" PRIuPTR ",true],\"shape\":[%zu,%zu],\"typestr\":\"<f4\",\"version\":3}", (uintptr_t)rows,
+             row_count, column_count);
     snprintf(config, sizeof config,
              "{\"type\":%d,\"training\":false,\"iteration_begin\":0,\"iteration_end\":0,\"strict_shape\":false,"
              "\"missing\":NaN,\"cache_id\":0}",

@@ -19,8 +19,7 @@ struct gw_matrix_data {
     size_t row_count;
     size_t column_count;
     const float *labels;
-    const float *weights;             // NULL: all 1
-    const char *const *feature_names; // NULL: none
+    const float *weights; // NULL: all 1
 };
 
 // Copies the data. Free with gw_matrix_free.
@@ -44,6 +43,10 @@ GW_CHECK gw_status gw_booster_update(struct gw_booster *booster, int round, stru
 // A booster of the first `round_count` rounds.
 GW_CHECK gw_status gw_booster_slice(struct gw_booster *booster, int round_count, struct gw_booster **ret_booster,
                                     gw_err *err);
+
+// Puts the features' names into the model, so that its file is complete without the bundle.
+GW_CHECK gw_status gw_booster_name_features(struct gw_booster *booster, const char *const *names, size_t count,
+                                            gw_err *err);
 
 // Model as JSON, appended to *out; and a booster from it.
 GW_CHECK gw_status gw_booster_save(struct gw_booster *booster, struct gw_buf *out, gw_err *err);

@@ -39,7 +39,8 @@ static gw_status set_labels(struct training *t)
         positive_weight += train && positive ? (double)t->rows->weights[i] : 0;
     }
     if (t->result.train_positives == 0 || t->result.train_positives == t->rows->train_count) {
-        return gw_fail(t->err, GW_E_INVALID, "%" PRIu64 " of %zu training examples are positive, both classes are needed",
+        return gw_fail(t->err, GW_E_INVALID,
+                       "%" PRIu64 " of %zu training examples are positive, both classes are needed",
                        t->result.train_positives, t->rows->train_count);
     }
     t->result.base_score = positive_weight / weight_sum;
@@ -57,7 +58,6 @@ static gw_status make_matrices(struct training *t)
             .column_count = t->rows->header->feature_count,
             .labels = t->labels + begin[m],
             .weights = t->rows->weights + begin[m],
-            .feature_names = t->rows->header->feature_names,
         };
         GW_TRY(gw_matrix_new(&data, &t->matrices[m], t->err));
     }
@@ -78,8 +78,8 @@ static gw_status make_booster(struct training *t)
     snprintf(threads, sizeof threads, "%u", t->options->thread_count);
     snprintf(base_score, sizeof base_score, "%.9g", GW_MIN(GW_MAX(t->result.base_score, 1e-6), 1 - 1e-6));
     const struct gw_booster_param params[] = {
-        {"objective", "binary:logistic"}, {"tree_method", "hist"}, {"max_depth", depth},     {"eta", eta},
-        {"base_score", base_score},       {"seed", seed},          {"nthread", threads},     {"max_bin", "256"},
+        {"objective", "binary:logistic"}, {"tree_method", "hist"}, {"max_depth", depth}, {"eta", eta},
+        {"base_score", base_score},       {"seed", seed},          {"nthread", threads}, {"max_bin", "256"},
     };
     return gw_booster_new(t->matrices, 2, params, GW_COUNT_OF(params), &t->booster, t->err);
 }
@@ -106,7 +106,9 @@ static gw_status boost(struct training *t)
     }
     bool cut = t->options->early_stopping_rounds > 0;
     t->result.tree_count = cut ? best_round + 1 : t->options->tree_count;
-    return gw_booster_slice(t->booster, (int)t->result.tree_count, &t->result.booster, t->err);
+    GW_TRY(gw_booster_slice(t->booster, (int)t->result.tree_count, &t->result.booster, t->err));
+    return gw_booster_name_features(t->result.booster, t->rows->header->feature_names, t->rows->header->feature_count,
+                                    t->err);
 }
 
 static gw_status measure(struct training *t)

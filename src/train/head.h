@@ -10,9 +10,9 @@
 struct gw_head_result {
     struct gw_booster *booster; // free with gw_booster_free
     uint32_t tree_count;
-    uint64_t train_positives;   // examples with the label, unweighted
+    uint64_t train_positives; // examples with the label, unweighted
     uint64_t holdout_positives;
-    double base_score;          // weighted positive rate of the training part
+    double base_score; // weighted positive rate of the training part
     struct gw_measure holdout;
 };
 

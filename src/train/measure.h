@@ -10,10 +10,11 @@
 struct gw_measure {
     double weight_sum;
     double positive_weight;
-    double auc;                // probability that a positive outranks a negative, ties count half; NaN with one class
-    double log_loss;           // mean -log p of what happened, natural logarithm
-    double normalised_entropy; // log_loss / entropy of the positive rate: 1 = no better than the rate; NaN with one class
-    double calibration_ratio;  // sum of predicted probabilities / sum of positives; NaN without positives
+    double auc;      // probability that a positive outranks a negative, ties count half; NaN with one class
+    double log_loss; // mean -log p of what happened, natural logarithm
+    double
+        normalised_entropy; // log_loss / entropy of the positive rate: 1 = no better than the rate; NaN with one class
+    double calibration_ratio; // sum of predicted probabilities / sum of positives; NaN without positives
 };
 
 // Mean log loss alone, from margins: log(1 + exp(-m)) for a positive, log(1 + exp(m)) for a negative.

@@ -8,7 +8,8 @@
 
 const char gw_train_usage[] =
     "usage: godwit-train --rows FILE --out DIR --model NAME --heads LABEL[:WEIGHT][,LABEL[:WEIGHT]...] [OPTION...]\n"
-    "Trains one XGBoost model a head from labelled examples and writes a verified bundle to DIR, which must not exist.\n"
+    "Trains one XGBoost model a head from labelled examples and writes a verified bundle to DIR, which must not "
+    "exist.\n"
     "  --rows FILE             examples (GWEX)\n"
     "  --heads LIST            labels to learn; the first is the primary head; WEIGHT in the score, default 1\n"
     "  --trees N               trees a head, default 200\n"

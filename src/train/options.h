@@ -19,9 +19,9 @@ struct gw_train_options {
     const char *model_name;
     size_t head_count;
     struct gw_train_head heads[GW_BUNDLE_HEADS_MAX]; // the first is the primary one
-    uint32_t tree_count;            // 1 to 10,000
-    uint32_t depth;                 // 1 to 16
-    double eta;                     // over 0, at most 1
+    uint32_t tree_count;                             // 1 to 10,000
+    uint32_t depth;                                  // 1 to 16
+    double eta;                                      // over 0, at most 1
     uint32_t seed;
     uint32_t thread_count;          // 1 to 1024; the same count gives the same model
     double holdout;                 // share of the latest examples kept for measuring, 0.01 to 0.9

@@ -29,7 +29,8 @@ static void disturb(struct gw_rng *rng, const struct gw_forest *forest, size_t w
         if (!pick_threshold(rng, forest, &feature, &threshold)) {
             continue;
         }
-        const float values[] = {threshold, nextafterf(threshold, -INFINITY), nextafterf(threshold, INFINITY), threshold};
+        const float values[] = {threshold, nextafterf(threshold, -INFINITY), nextafterf(threshold, INFINITY),
+                                threshold};
         row[feature] = values[gw_rng_below(rng, GW_COUNT_OF(values))];
     }
     row[gw_rng_below(rng, width)] = NAN;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The rows on which a bundle proves itself at every load: all missing, all +-infinity, then rows of the holdout, half of
-// them as they are, half with values at the models' thresholds, next to them, missing or infinite.
+// The rows on which a bundle proves itself at every load: all missing, all +-infinity, then rows of the holdout, half
+// of them as they are, half with values at the models' thresholds, next to them, missing or infinite.
 #pragma once
 
 #include "base/err.h"

@@ -9,8 +9,8 @@ struct gw_rows {
     struct gw_examples_reader *reader; // owns the header's strings
     const struct gw_examples_header *header;
     size_t count;
-    size_t train_count;     // rows [0, train_count) are learned from, the others are held out
-    float *features;        // count * feature_count, infinities clamped to +-FLT_MAX
+    size_t train_count; // rows [0, train_count) are learned from, the others are held out
+    float *features;    // count * feature_count, infinities clamped to +-FLT_MAX
     uint64_t *label_bits;
     float *weights;
     int64_t first_time_ms;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The scorer against XGBoost itself, on models that XGBoost has just trained: every margin and probability must have the
-// same bits. Rows are random, with missing values, infinities, values equal to thresholds and next to them.
+// The scorer against XGBoost itself, on models that XGBoost has just trained: every margin and probability must have
+// the same bits. Rows are random, with missing values, infinities, values equal to thresholds and next to them.
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/calibration.h"
@@ -14,10 +14,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TRAIN_ROWS   2000
-#define TEST_ROWS    20000
-#define COLUMNS      12
-#define SEED         20240601u
+#define TRAIN_ROWS 2000
+#define TEST_ROWS  20000
+#define COLUMNS    12
+#define SEED       20240601u
 
 struct setting {
     int trees;
@@ -57,13 +57,17 @@ static void train(const struct setting *setting, struct gw_booster **ret_booster
         float signal = (isnan(row[0]) ? 1.0f : row[0]) * (isnan(row[1]) ? -1.0f : row[1]) + row[2] * 0.0f;
         labels[r] = (isnan(signal) ? 0.3f : signal) + (float)gw_rng_normal(&rng) * 0.5f > 0.2f ? 1.0f : 0.0f;
     }
-    const struct gw_matrix_data data = {.rows = rows, .row_count = TRAIN_ROWS, .column_count = COLUMNS, .labels = labels};
+    const struct gw_matrix_data data = {
+        .rows = rows, .row_count = TRAIN_ROWS, .column_count = COLUMNS, .labels = labels};
     struct gw_matrix *matrix = NULL;
     gw_err err = {0};
     assert_ok_err(gw_matrix_new(&data, &matrix, &err), &err);
-    const struct gw_booster_param params[] = {
-        {"objective", setting->objective}, {"max_depth", setting->depth}, {"tree_method", "hist"},
-        {"min_child_weight", "0.1"},       {"nthread", "1"},              {"base_score", setting->base_score}};
+    const struct gw_booster_param params[] = {{"objective", setting->objective},
+                                              {"max_depth", setting->depth},
+                                              {"tree_method", "hist"},
+                                              {"min_child_weight", "0.1"},
+                                              {"nthread", "1"},
+                                              {"base_score", setting->base_score}};
     size_t param_count = GW_COUNT_OF(params) - (setting->base_score == NULL ? 1 : 0);
     assert_ok_err(gw_booster_new(&matrix, 1, params, param_count, ret_booster, &err), &err);
     for (int t = 0; t < setting->trees; t++) {
@@ -129,7 +133,8 @@ static void assert_same_bits(const float *found, const float *expected, size_t c
 {
     for (size_t i = 0; i < count; i++) {
         if (memcmp(&found[i], &expected[i], sizeof(float)) != 0) {
-            print_error("%s: row %zu: %a, xgboost %a (seed %u)\n", what, i, (double)found[i], (double)expected[i], SEED);
+            print_error("%s: row %zu: %a, xgboost %a (seed %u)\n", what, i, (double)found[i], (double)expected[i],
+                        SEED);
             fail();
         }
     }
@@ -185,7 +190,8 @@ static void margins_equal_xgboost_at_every_depth(void **state)
     (void)state;
     static const char *const depths[] = {"1", "2", "3", "4", "5", "6", "7", "8"};
     for (size_t d = 0; d < GW_COUNT_OF(depths); d++) {
-        compare(&(struct setting){.trees = 11, .depth = depths[d], .base_score = "0.5", .objective = "binary:logistic"});
+        compare(
+            &(struct setting){.trees = 11, .depth = depths[d], .base_score = "0.5", .objective = "binary:logistic"});
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// godwit-train as a program: examples with a known signal in, a bundle out that loads, ranks and comes out the same twice.
+// godwit-train as a program: examples with a known signal in, a bundle out that loads, ranks and comes out the same
+// twice.
 #include "base/rng.h"
 #include "model/bundle.h"
 #include "model/examples.h"
