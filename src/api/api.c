@@ -106,6 +106,8 @@ static gw_status copy_strings(struct gw_api *api, const struct gw_api_options *o
             return gw_fail(err, GW_E_MEMORY, "api token");
         }
     }
+    api->options.token = NULL; // the caller's
+    api->options.hosts = NULL;
     api->options.host_count = 0;
     api->hosts = gw_mem_calloc(options->host_count, sizeof *api->hosts);
     if (api->hosts == NULL) {
@@ -131,11 +133,11 @@ static gw_status register_metrics(struct gw_api *api, gw_err *err)
         const char *route = i < gw_api_route_count ? gw_api_routes[i].pattern : "other";
         struct gw_api_route_metrics *metrics = &api->route_metrics[i];
         char labels[128];
-        for (uint32_t class = 2; class <= 5; class ++) {
-            snprintf(labels, sizeof labels, "route=\"%s\",code=\"%uxx\"", route, class);
-            metrics->responses[class] = gw_metrics_counter(api->options.metrics, "godwit_http_responses_total", labels,
-                                                           "HTTP responses by route and class of status");
-            if (metrics->responses[class] == NULL) {
+        for (uint32_t hundreds = 2; hundreds <= 5; hundreds++) {
+            snprintf(labels, sizeof labels, "route=\"%s\",code=\"%uxx\"", route, hundreds);
+            metrics->responses[hundreds] = gw_metrics_counter(api->options.metrics, "godwit_http_responses_total",
+                                                              labels, "HTTP responses by route and class of status");
+            if (metrics->responses[hundreds] == NULL) {
                 return gw_fail(err, GW_E_MEMORY, "api metrics");
             }
         }

@@ -31,7 +31,7 @@ struct gw_api_listening {
 };
 
 struct gw_api {
-    struct gw_api_options options; // with defaults filled in; strings are owned
+    struct gw_api_options options; // with defaults filled in; its strings are in token and hosts
     struct gw_api_ports ports;
     char *token; // NULL: none
     char **hosts;

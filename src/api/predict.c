@@ -45,9 +45,8 @@ static char *put_i64(char *to, int64_t value)
     return put_u64(to, (uint64_t)value);
 }
 
-// Seven significant digits, as many as a float keeps of any decimal, trailing zeros dropped. Scores and probabilities
-// of usual size take the integer path; the shortest-text search of base/number is ten times slower and a reply has
-// hundreds.
+// Seven significant digits, trailing zeros dropped. Scores and probabilities of usual size take the integer path: a
+// reply has hundreds of them, and finding the shortest text of each, as base/number does, means trying several lengths.
 static char *put_float(char *to, float value)
 {
     static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11};

@@ -91,26 +91,43 @@ static gw_status append(struct parser *parser, struct gw_buf *to, const void *it
 
 // ---------------------------------------------------------------- values
 
+// Writes the JSON pointer to a candidate, or to a member of it.
+static void candidate_pointer(const struct parser *parser, const char *member, char *pointer, size_t size)
+{
+    snprintf(pointer, size, "/candidateTweets/%u%s%s", parser->candidate_count, member[0] != '\0' ? "/" : "", member);
+}
+
+static gw_status refuse_member(struct parser *parser, const char *const *keys, struct gw_slice key, const char *format)
+{
+    char name[65];
+    char detail[128];
+    char pointer[160];
+    snprintf(name, sizeof name, "%.*s", (int)GW_MIN(key.size, sizeof name - 1), (const char *)key.data);
+    snprintf(detail, sizeof detail, format, name);
+    if (keys == candidate_keys) {
+        candidate_pointer(parser, name, pointer, sizeof pointer);
+    } else {
+        snprintf(pointer, sizeof pointer, "/%s", name);
+    }
+    return refuse(parser, GW_API_PROBLEM_INVALID_FIELD, pointer, "%s", detail);
+}
+
 // Looks a key up and marks it as seen. An unknown or repeated one is refused.
 static gw_status find_member(struct parser *parser, const char *const *keys, size_t count, struct gw_slice key,
-                             const char *base, uint32_t *seen, size_t *ret_member)
+                             uint32_t *seen, size_t *ret_member)
 {
-    char pointer[160];
-    int shown = (int)GW_MIN(key.size, 64);
     for (size_t i = 0; i < count; i++) {
         if (!gw_slice_is(key, keys[i])) {
             continue;
         }
         if ((*seen & 1u << i) != 0) {
-            snprintf(pointer, sizeof pointer, "%s/%s", base, keys[i]);
-            return refuse(parser, GW_API_PROBLEM_INVALID_FIELD, pointer, "'%s' is given twice", keys[i]);
+            return refuse_member(parser, keys, key, "'%s' is given twice");
         }
         *seen |= 1u << i;
         *ret_member = i;
         return GW_OK;
     }
-    snprintf(pointer, sizeof pointer, "%s/%.*s", base, shown, (const char *)key.data);
-    return refuse(parser, GW_API_PROBLEM_INVALID_FIELD, pointer, "unknown field '%.*s'", shown, (const char *)key.data);
+    return refuse_member(parser, keys, key, "unknown field '%s'");
 }
 
 // A decimal int64 as a string or as an integer. The pointer is built by the caller only when this fails.
@@ -175,11 +192,6 @@ static gw_status read_integer(struct parser *parser, const char *pointer, int64_
 
 // ---------------------------------------------------------------- candidates
 
-static void candidate_pointer(const struct parser *parser, const char *member, char *pointer, size_t size)
-{
-    snprintf(pointer, size, "/candidateTweets/%u%s%s", parser->candidate_count, member[0] != '\0' ? "/" : "", member);
-}
-
 static gw_status candidate_json_failed(struct parser *parser, gw_status status, const char *member)
 {
     char pointer[64];
@@ -235,8 +247,6 @@ static gw_status read_candidate_object(struct parser *parser, struct gw_api_cand
     struct gw_json *json = &parser->json;
     gw_err *err = &parser->json_err;
     uint32_t seen = 0;
-    char base[64];
-    candidate_pointer(parser, "", base, sizeof base);
 
     CANDIDATE_TRY(parser, gw_json_enter(json, GW_JSON_OBJECT, err), "");
     for (;;) {
@@ -248,7 +258,7 @@ static gw_status read_candidate_object(struct parser *parser, struct gw_api_cand
             break;
         }
         CANDIDATE_TRY(parser, gw_json_key(json, &key, err), "");
-        GW_TRY(find_member(parser, candidate_keys, CANDIDATE_MEMBER_COUNT, key, base, &seen, &member));
+        GW_TRY(find_member(parser, candidate_keys, CANDIDATE_MEMBER_COUNT, key, &seen, &member));
         switch ((enum candidate_member)member) {
         case CANDIDATE_TWEET_ID:
             CANDIDATE_TRY(parser, read_id(json, &ret_candidate->tweet_id, err), "tweetId");
@@ -446,7 +456,7 @@ static gw_status parse_object(struct parser *parser)
             break;
         }
         JSON_TRY(parser, gw_json_key(&parser->json, &key, &parser->json_err), "");
-        GW_TRY(find_member(parser, member_keys, MEMBER_COUNT, key, "", &seen, &member));
+        GW_TRY(find_member(parser, member_keys, MEMBER_COUNT, key, &seen, &member));
         GW_TRY(read_member(parser, (enum member)member));
     }
     JSON_TRY(parser, gw_json_end(&parser->json, &parser->json_err), "");

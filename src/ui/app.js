@@ -115,11 +115,11 @@ function show(data) {
   $("version").textContent = data.version;
   showHealth(data.dependencies);
   const flow = data.lanes.map((lane) => [
-    `predictions, ${lane.name}`, n(rate(lane.predictionsPerSecond)), n(rate(lane.requestsPerSecond)),
+    `predictions/s, ${lane.name}`, n(rate(lane.predictionsPerSecond)), n(rate(lane.requestsPerSecond)),
     n(number(lane.p50Ms, 2)), n(number(lane.p95Ms, 2)), n(number(lane.p99Ms, 2)),
   ]);
   const hits = data.featureHitRatio === null ? UNKNOWN : `${number(data.featureHitRatio * 100, 1)} %`;
-  flow.push(["events in", n(rate(data.eventsPerSecond)), n(""), n(""), n(""), n("")]);
+  flow.push(["events/s in", n(rate(data.eventsPerSecond)), n(""), n(""), n(""), n("")]);
   flow.push(["feature rows found", n(hits), n(""), n(""), n(""), n("")]);
   flow.push(["dead letters, all in all", n(number(data.deadLetters)), n(""), n(""), n(""), n("")]);
   fill($("flow"), flow, 6, "");
