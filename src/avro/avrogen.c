@@ -3,7 +3,7 @@
 //
 // OUTDIR/records/ then holds <record>.h and .c for each, types.h and types.c with the enums that records share, and
 // all.h and all.c with a table of all records. The build runs it; it stops at the first error, with the file's name.
-#include "avro/schema.h"
+#include "avro/schema_model.h"
 #include "base/bytes.h"
 #include "base/ini.h"
 #include "base/mem.h"

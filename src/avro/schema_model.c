@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One pass over an object notes where its attributes stand; they are then read in the order that makes sense, because
 // JSON may give "fields" before "name". Reading again costs at most the nesting depth times the text.
-#include "avro/schema.h"
+#include "avro/schema_model.h"
 
 #include "base/arena.h"
 #include "base/json.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A tree of types read from an Avro schema's JSON. Used by avrogen at build time and by the resolver at run time.
+// (Not named schema.h: avro-c has an avro/schema.h, and finds it by that name.)
 //
 // The subset: null, boolean, int, long, float, double, bytes, string, record, enum, fixed, array, map and the union
 // ["null", T]. Other unions and recursive types are refused as GW_E_INVALID. Logical types and unknown attributes are
