@@ -97,10 +97,8 @@ X(AGGREGATE_MEMORY, "aggregate", "memory", BYTES, "1GiB", "16MiB", "1TiB", "",  
 X(AGGREGATE_THREADS, "aggregate", "threads", U64, "1", "1", "64", "threads",                                           \
   "members of the consumer group in this process")                                                                     \
                                                                                                                        \
-X(ONLINE_BATCH_ROWS, "online", "batch_rows", U64, "200", "1", "10000", "rows",                                         \
-  "rows written to Redis in one step with their offset")                                                               \
-X(ONLINE_POLL_WAIT, "online", "poll_wait", DURATION, "5ms", "1ms", "5s", "",                                           \
-  "longest wait for further rows: adds to freshness")                                                                  \
+X(ONLINE_COMMIT_INTERVAL, "online", "commit_interval", DURATION, "10ms", "1ms", "5s", "",                              \
+  "longest wait before rows read are written: adds to freshness")                                                      \
                                                                                                                        \
 X(SCORE_MODEL_DIRECTORY, "score", "model_directory", PATH, "state/models", "1", "4095", "",                            \
   "folder where model bundles of the registry are kept")                                                               \
@@ -120,6 +118,8 @@ X(SCORE_SYNC_DEADLINE, "score", "sync_deadline", DURATION, "50ms", "1ms", "10s",
   "time that features may take for a request without a deadline; what is late is missing")                             \
 X(SCORE_SERVED_SAMPLE, "score", "served_sample", DOUBLE, "0.01", "0", "1", "share",                                    \
   "share of requests whose candidates are kept for labels and training")                                               \
+X(SCORE_SERVED_SAMPLE_SYNC, "score", "served_sample_sync", DOUBLE, "1", "0", "1", "share",                             \
+  "the same for the synchronous lane")                                                                                 \
 X(SCORE_FLAT_SAMPLE, "score", "flat_sample", DOUBLE, "0.001", "0", "1", "share",                                       \
   "share of requests that are also written as flat rows for sinks")                                                    \
                                                                                                                        \

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "feature/define.h"
 #include "feature/internal.h"
-#include "feature/suggest.h"
+#include "base/suggest.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #include "base/ini.h"
 #include "base/mem.h"
 #include "feature/internal.h"
-#include "feature/suggest.h"
+#include "base/suggest.h"
 
 #include <string.h>
 

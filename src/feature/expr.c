@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "feature/scan.h"
-#include "feature/suggest.h"
+#include "base/suggest.h"
 
 #include <math.h>
 #include <string.h>

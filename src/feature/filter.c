@@ -3,7 +3,7 @@
 
 #include "base/bytes.h"
 #include "feature/scan.h"
-#include "feature/suggest.h"
+#include "base/suggest.h"
 
 #include <math.h>
 #include <string.h>

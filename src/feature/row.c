@@ -237,3 +237,20 @@ bool gw_row_wants(const struct gw_feature_set *set, size_t view_index, const str
     GW_ASSERT(view_index < set->view_count);
     return passed_filters(&set->views[view_index], event) != 0;
 }
+
+bool gw_row_number(const struct gw_feature_set *set, int feature_index, const uint8_t *row, double *ret_value)
+{
+    if (feature_index < 0 || (size_t)feature_index >= set->feature_count) {
+        return false;
+    }
+    const struct gw_feature *feature = &set->features[feature_index];
+    if (feature->kind != GW_FEATURE_ROW || row[8] != set->views[feature->view].seen.code) {
+        return false;
+    }
+    if (gw_load_le64(row + GW_ROW_NULLS_OFFSET) >> feature->column & 1) {
+        return false;
+    }
+    const struct gw_column *column = &set->views[feature->view].columns[feature->column];
+    *ret_value = column->aggregate->read(column, row + column->offset, &(struct gw_cell_now){.factor = 1});
+    return true;
+}

@@ -45,3 +45,7 @@ bool gw_row_apply(const struct gw_feature_set *set, size_t view_index, uint8_t *
 
 // True when the event (by its filter) would touch any column of the view: lets a caller skip loading the row.
 bool gw_row_wants(const struct gw_feature_set *set, size_t view_index, const struct gw_feature_event *event);
+
+// What a column of a row holds, undecayed: for columns that name another entity. False: null, or the feature is no column
+// of the row's view. The row is valid for that view and not DELETED.
+bool gw_row_number(const struct gw_feature_set *set, int feature_index, const uint8_t *row, double *ret_value);

@@ -7,7 +7,7 @@
 #include "feature/internal.h"
 #include "feature/plan.h"
 #include "feature/row.h"
-#include "feature/suggest.h"
+#include "base/suggest.h"
 
 #include <string.h>
 
@@ -114,4 +114,14 @@ size_t gw_feature_explain(const struct gw_feature_set *set, size_t view_index, c
         };
     }
     return segment->output_count;
+}
+
+int gw_feature_set_find(const struct gw_feature_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->feature_count; i++) {
+        if (strcmp(set->features[i].name, name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
 }

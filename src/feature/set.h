@@ -73,3 +73,6 @@ size_t gw_feature_set_count(const struct gw_feature_set *set); // features, in f
 const char *gw_feature_set_name(const struct gw_feature_set *set, size_t index);
 const char *gw_feature_set_help(const struct gw_feature_set *set, size_t index); // definition in words
 bool gw_feature_set_is_hidden(const struct gw_feature_set *set, size_t index);        // only serves other features
+
+// Index of a feature, hidden ones too, for gw_row_number; -1: none.
+int gw_feature_set_find(const struct gw_feature_set *set, const char *name);

@@ -30,6 +30,12 @@ struct gw_row_key {
     int64_t id[2];    // id[1] is 0 when id_count is 1
 };
 
+// The row's key in the changelog: view code, then the ids big-endian. `key` has room for GW_ROW_KEY_BYTES_MAX; gives the
+// size. gw_row_key_parse: GW_E_MALFORMED for anything else (the log id's key is no row's key).
+#define GW_ROW_KEY_BYTES_MAX 17
+size_t gw_row_key_bytes(const struct gw_row_key *key, uint8_t *bytes);
+GW_CHECK gw_status gw_row_key_parse(struct gw_slice bytes, struct gw_row_key *ret_key);
+
 // Opens lazily: no connection is made here.
 GW_CHECK gw_status gw_store_new(const struct gw_store_options *options, struct gw_store **ret_store, gw_err *err);
 void gw_store_free(struct gw_store *store);

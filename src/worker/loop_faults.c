@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// What the loop does about each class of failure.
+//
+//   RECORD  handled where it is found: the record goes to its dead-letter topic (loop.c)
+//   RETRY   abort, rewind, stand still outside any transaction for a while, try the same records again; bounded
+//   ABORT   abort and rewind; after three in a row look for the guilty record by halving the transaction, and condemn it
+//           only after an empty transaction over the same offsets has shown that it is the record and not the broker
+//   FATAL   returned to the caller: the process drains and exits non-zero
+#include "worker/loop_internal.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+
+enum { ABORTS_BEFORE_SUSPICION = 3 };
+
+static gw_status roll_back(struct gw_loop *loop, gw_err *err)
+{
+    gw_loop_drop_batch(loop, true);
+    gw_status status = loop->options.commit->ops->abort(loop->options.commit, err);
+    loop->txn_dirty = false;
+    loop->txn_records = 0;
+    loop->txn_outcomes = (struct gw_ledger){0};
+    gw_loop_rewind(loop, true);
+    return status;
+}
+
+static gw_status wait_a_while(struct gw_loop *loop, const gw_err *cause, gw_err *err)
+{
+    uint32_t delay_ms = 0;
+    gw_status status = gw_backoff_next(&loop->backoff, (uint32_t)gw_rng_next(&loop->rng), &delay_ms, err);
+    if (status != GW_OK) {
+        return gw_fail_context(err, status, "gave up after: %s", cause->message);
+    }
+    delay_ms += 20;
+    atomic_fetch_add(&loop->options.status->retries, 1);
+    gw_log_warn("batch.retry", "loop=%s attempt=%u wait_ms=%u reason='%s'", loop->options.name, loop->backoff.attempt,
+                delay_ms, cause->message);
+    loop->waiting = true;
+    loop->wait_until_us = gw_clock_mono_us() + (uint64_t)delay_ms * 1000;
+    return GW_OK;
+}
+
+static void suspect(struct gw_loop *loop, uint64_t records)
+{
+    if (loop->abort_streak < ABORTS_BEFORE_SUSPICION) {
+        return;
+    }
+    if (records > 1) {
+        loop->suspect_records = (uint32_t)GW_MIN(records / 2, loop->options.records_max);
+    } else if (!loop->probe_passed) {
+        loop->suspect_records = 1;
+        loop->probe_due = true;
+    } else if (loop->slot_count == 0 && loop->condemned_offset >= 0) {
+        loop->condemned = true;
+    }
+    gw_log_warn("transaction.suspect", "loop=%s aborts=%u records=%u probe_due=%d condemned=%d", loop->options.name,
+                loop->abort_streak, loop->suspect_records, loop->probe_due, loop->condemned);
+}
+
+gw_status gw_loop_handle_failure(struct gw_loop *loop, gw_status status, const gw_err *cause, gw_err *err)
+{
+    GW_ASSERT(status != GW_OK);
+    uint64_t records = loop->txn_records + loop->slot_count;
+    enum gw_err_class class = gw_status_class(status);
+    if (class == GW_CLASS_FATAL) {
+        return gw_fail(err, status, "%s", cause->message);
+    }
+
+    gw_status aborted = roll_back(loop, err);
+    if (aborted != GW_OK && gw_status_class(aborted) == GW_CLASS_FATAL) {
+        return aborted;
+    }
+    if (class == GW_CLASS_RETRY) {
+        return wait_a_while(loop, cause, err);
+    }
+    // ABORT, and a RECORD status that escaped a worker's process: both are about what the batch holds.
+    loop->abort_streak++;
+    loop->last_abort = *cause;
+    atomic_fetch_add(&loop->options.status->aborts, 1);
+    gw_log_warn("transaction.aborted", "loop=%s streak=%u records=%llu reason='%s'", loop->options.name,
+                loop->abort_streak, (unsigned long long)records, cause->message);
+    suspect(loop, records);
+    return GW_OK;
+}
+
+void gw_loop_note_commit(struct gw_loop *loop)
+{
+    gw_backoff_reset(&loop->backoff);
+    loop->abort_streak = 0;
+    loop->probe_passed = false;
+    if (loop->suspect_records > 0) { // the innocent pass in growing steps
+        loop->suspect_records = loop->suspect_records >= loop->options.records_max / 2 ? 0 : loop->suspect_records * 2;
+    }
+}
+
+uint32_t gw_loop_batch_limit(const struct gw_loop *loop)
+{
+    return loop->suspect_records > 0 ? GW_MIN(loop->suspect_records, loop->options.records_max)
+                                     : loop->options.records_max;
+}
+
+bool gw_loop_is_condemned(const struct gw_loop *loop, uint32_t source, int32_t partition, int64_t offset)
+{
+    return loop->condemned && loop->condemned_source == source && loop->condemned_partition == partition &&
+           loop->condemned_offset == offset;
+}
+
+// Commits the unchanged offsets in a transaction of their own: passes when the broker and we are well.
+gw_status gw_loop_run_probe(struct gw_loop *loop, gw_err *err)
+{
+    loop->probe_due = false;
+    loop->txn_dirty = true;
+    gw_err cause = {0};
+    gw_status status = gw_loop_commit_now(loop, &cause);
+    if (status == GW_OK) {
+        loop->probe_passed = true;
+        loop->suspect_records = 1;
+        loop->abort_streak = ABORTS_BEFORE_SUSPICION;
+        return GW_OK;
+    }
+    loop->abort_streak = 0; // not the record's fault: start over, slowly
+    loop->suspect_records = 0;
+    if (gw_status_class(status) == GW_CLASS_FATAL) {
+        return gw_fail(err, status, "%s", cause.message);
+    }
+    return gw_loop_handle_failure(loop, GW_E_UNAVAILABLE, &cause, err);
+}

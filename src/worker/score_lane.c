@@ -1,0 +1,589 @@
+// SPDX-License-Identifier: MIT
+// One scoring lane: the whole poll is one scoring batch. Requests that cannot be scored are answered with a status, never
+// dropped; only bytes that are no request at all become dead letters.
+#include "avro/framing.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "records/prediction.h"
+#include "records/prediction_flat.h"
+#include "records/prediction_request.h"
+#include "records/served_candidate.h"
+#include "worker/score.h"
+#include "worker/score_rank.h"
+
+#include <stdio.h>
+
+enum {
+    ARENA_BLOCK_BYTES = 4 << 20,
+    ARENA_LIMIT_BYTES = 512 << 20,
+    HYDRATE_SHARE = 2, // a synchronous batch spends at most 1/2 of the time left on reading rows
+    SYNC_RECORDS_MAX = 64,
+    REPLY_TOPIC_BYTES = 250,
+};
+
+struct pending {
+    struct gw_prediction_request request;
+    enum gw_prediction_status status; // OK: is in the batch
+    char message[96];                 // why, when not OK
+    uint32_t batch_index;
+    uint32_t slot;
+    const struct gw_kafka_message *source;
+};
+
+struct lane {
+    struct gw_score *score;
+    struct gw_score_stats *stats;
+    bool sync;
+    struct gw_store *store;
+    struct gw_score_batch *batch;
+    struct gw_arena arena;
+    struct pending *pendings;
+    uint32_t count;
+    uint32_t capacity;
+    struct gw_buf value;
+    uint32_t max_candidates;
+    int64_t sync_deadline_us;
+    uint64_t served_below; // a request is logged when its hash is below this
+    uint64_t flat_below;
+    float served_weight;
+    struct gw_kafka_producer *side; // of the synchronous lane: records nobody waits for, batched
+
+    struct gw_score_totals open; // since the last commit
+    struct {                     // of answers not committed yet: their latency is known when they are visible
+        int64_t *enqueued_ms;
+        uint32_t count;
+        uint32_t capacity;
+    } waiting;
+};
+
+// ---- decode ---------------------------------------------------------------------------------------------------------
+
+static enum gw_prediction_status judge(const struct lane *self, const struct gw_prediction_request *request,
+                                       char *message, size_t size)
+{
+    const struct gw_bundle_info *info = gw_bundle_info(self->score->model->bundle);
+    if ((request->model_name.size > 0 && !gw_slice_is(request->model_name, info->model_name)) ||
+        (request->model_version != 0 && request->model_version != info->version)) {
+        snprintf(message, size, "model '%.*s' version %d is not served, '%s' version %d is",
+                 (int)GW_MIN(request->model_name.size, 24), (const char *)request->model_name.data,
+                 request->model_version, info->model_name, info->version);
+        return GW_PREDICTION_STATUS_MODEL_NOT_FOUND;
+    }
+    if (request->candidates.count == 0) {
+        snprintf(message, size, "no candidates");
+        return GW_PREDICTION_STATUS_NO_CANDIDATES;
+    }
+    if (request->candidates.count > self->max_candidates) {
+        snprintf(message, size, "%u candidates, at most %u", request->candidates.count, self->max_candidates);
+        return GW_PREDICTION_STATUS_TOO_MANY_CANDIDATES;
+    }
+    for (uint32_t i = 0; i < request->candidates.count; i++) {
+        uint32_t values = request->candidates.items[i].values.count;
+        if (values != 0 && values != request->value_names.count) {
+            snprintf(message, size, "candidate %u brings %u values for %u names", i, values,
+                     request->value_names.count);
+            return GW_PREDICTION_STATUS_INVALID_REQUEST;
+        }
+    }
+    int64_t now_ms = gw_clock_wall_ms();
+    if (request->deadline_ms > 0 && now_ms > request->deadline_ms) {
+        snprintf(message, size, "deadline passed %lld ms ago", (long long)(now_ms - request->deadline_ms));
+        return GW_PREDICTION_STATUS_DEADLINE_EXCEEDED;
+    }
+    return GW_PREDICTION_STATUS_OK;
+}
+
+static bool sampled(const struct gw_prediction_request *request, uint64_t below)
+{
+    return gw_hash_mix(gw_load_be64(request->request_id) ^ gw_hash_mix(gw_load_be64(request->request_id + 8))) < below;
+}
+
+static gw_status add_to_batch(struct lane *self, struct pending *pending, gw_err *err)
+{
+    const struct gw_prediction_request *request = &pending->request;
+    struct gw_score_value *context = gw_arena_array(&self->arena, request->context.count, sizeof *context);
+    if (context == NULL) {
+        return gw_fail(err, GW_E_TOO_LARGE, "requests of one batch exceed %d bytes", ARENA_LIMIT_BYTES);
+    }
+    for (uint32_t i = 0; i < request->context.count; i++) {
+        context[i] =
+            (struct gw_score_value){.name = request->context.items[i].key, .value = request->context.items[i].value};
+    }
+    const struct gw_score_request added = {.user_id = request->user_id,
+                                           .value_names = request->value_names.items,
+                                           .value_name_count = request->value_names.count,
+                                           .context = context,
+                                           .context_count = request->context.count,
+                                           .keep_vectors = sampled(request, self->served_below)};
+    GW_TRY(gw_score_batch_add_request(self->batch, &added, &pending->batch_index, err));
+    for (uint32_t i = 0; i < request->candidates.count; i++) {
+        const struct gw_candidate *candidate = &request->candidates.items[i];
+        const struct gw_score_candidate one = {.tweet_id = candidate->tweet_id,
+                                               .author_id = candidate->author_id,
+                                               .values = candidate->values.items,
+                                               .value_count = candidate->values.count};
+        GW_TRY(gw_score_batch_add_candidate(self->batch, &one, err));
+    }
+    return GW_OK;
+}
+
+static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_input *input, gw_err *err)
+{
+    struct lane *self = worker;
+    if (input->body.data == NULL) {
+        return gw_fail(err, GW_E_INVALID, "a tombstone is no request");
+    }
+    if (self->count == self->capacity) {
+        uint32_t capacity = self->capacity > 0 ? self->capacity * 2 : 256;
+        struct pending *pendings = gw_mem_realloc(self->pendings, capacity, sizeof *pendings);
+        if (pendings == NULL) {
+            return gw_fail(err, GW_E_MEMORY, "no memory for a batch of requests");
+        }
+        self->pendings = pendings;
+        self->capacity = capacity;
+    }
+    struct pending *pending = &self->pendings[self->count];
+    pending->slot = input->slot;
+    pending->source = input->message;
+    pending->message[0] = '\0';
+    GW_TRY(gw_prediction_request_decode(input->body, &self->arena, &pending->request, err));
+    pending->status = judge(self, &pending->request, pending->message, sizeof pending->message);
+    if (pending->status == GW_PREDICTION_STATUS_OK) {
+        GW_TRY(add_to_batch(self, pending, err));
+        gw_loop_add_weight(loop, pending->request.candidates.count);
+    }
+    self->count++;
+    return GW_OK;
+}
+
+static void discard(void *worker, bool aborted)
+{
+    struct lane *self = worker;
+    self->count = 0;
+    gw_score_batch_clear(self->batch);
+    gw_arena_clear(&self->arena);
+    if (aborted) { // the transaction took its answers with it
+        self->waiting.count = 0;
+        self->open = (struct gw_score_totals){0};
+    }
+}
+
+// ---- answers --------------------------------------------------------------------------------------------------------
+
+static void *arena_take(struct lane *self, size_t count, size_t size, gw_err *err)
+{
+    void *memory = gw_arena_array(&self->arena, count, size);
+    if (memory == NULL) {
+        gw_status status = gw_fail(err, GW_E_MEMORY, "answers of one batch exceed %d bytes", ARENA_LIMIT_BYTES);
+        (void)status;
+    }
+    return memory;
+}
+
+static int32_t partition_of_user(const struct lane *self, enum gw_topic topic, int64_t user_id)
+{
+    return (int32_t)gw_hash_partition_of_id(user_id, gw_runtime_partitions(self->score->runtime, topic));
+}
+
+// Frames what `encode` has to say under the topic's schema and sends it; `side` goes by the producer nobody waits for.
+#define ENCODE(self, topic, encode, record)                                                                            \
+    (gw_buf_clear(&(self)->value),                                                                                     \
+     gw_avro_frame_begin(&(self)->value, gw_runtime_schema_id((self)->score->runtime, (topic))) == GW_OK &&            \
+         encode((record), &(self)->value) == GW_OK)
+
+static gw_status send(struct lane *self, struct gw_loop *loop, const struct gw_kafka_output *output, bool side,
+                      gw_err *err)
+{
+    return side && self->side != NULL ? gw_kafka_produce(self->side, output, err) : gw_loop_emit(loop, output, err);
+}
+
+static gw_status send_prediction(struct lane *self, struct gw_loop *loop, const struct pending *pending,
+                                 const struct gw_prediction *prediction, gw_err *err)
+{
+    const struct gw_runtime *runtime = self->score->runtime;
+    enum gw_topic topic = self->sync ? GW_TOPIC_PREDICTION_REPLIES : GW_TOPIC_PREDICTIONS;
+    if (!ENCODE(self, topic, gw_prediction_encode, prediction)) {
+        return gw_fail(err, GW_E_MEMORY, "no memory to encode a prediction");
+    }
+    uint8_t key[8];
+    gw_store_be64(key, (uint64_t)pending->request.user_id);
+    struct gw_kafka_output output = {.topic = gw_runtime_topic(runtime, topic),
+                                     .partition = partition_of_user(self, topic, pending->request.user_id),
+                                     .key = gw_slice_make(key, sizeof key),
+                                     .value = gw_buf_slice(&self->value)};
+    struct gw_kafka_header headers[16];
+    struct gw_kafka_header echoed[2];
+    char reply_topic[REPLY_TOPIC_BYTES];
+    if (self->sync) { // Spring's names; the correlation goes back untouched
+        size_t count = gw_kafka_message_headers(pending->source, headers, GW_COUNT_OF(headers));
+        for (size_t i = 0; i < count; i++) {
+            const struct gw_slice value = headers[i].value;
+            if (strcmp(headers[i].name, "kafka_replyPartition") == 0 && value.size == 4) {
+                output.partition = (int32_t)gw_load_be32(value.data);
+            } else if (strcmp(headers[i].name, "kafka_replyTopic") == 0 && value.size > 0 &&
+                       value.size < sizeof reply_topic) {
+                memcpy(reply_topic, value.data, value.size);
+                reply_topic[value.size] = '\0';
+                output.topic = reply_topic;
+            } else if ((strcmp(headers[i].name, "kafka_correlationId") == 0 ||
+                        strcmp(headers[i].name, "traceparent") == 0) &&
+                       output.header_count < GW_COUNT_OF(echoed)) {
+                echoed[output.header_count++] = headers[i];
+            }
+        }
+        output.headers = echoed;
+        output.key = (struct gw_slice){0};
+    }
+    gw_status status = gw_loop_emit(loop, &output, err);
+    if (self->sync && status != GW_OK && gw_status_class(status) != GW_CLASS_FATAL) {
+        gw_log_warn("reply.undeliverable", "topic=%s partition=%d reason='%s'", output.topic, output.partition,
+                    err->message);
+        return GW_OK; // whoever waits gets a time-out; others must not
+    }
+    return status;
+}
+
+static gw_status send_served(struct lane *self, struct gw_loop *loop, const struct pending *pending,
+                             const struct gw_score_result *result, const uint32_t *order, int64_t now_ms, gw_err *err)
+{
+    const struct gw_score_model *model = self->score->model;
+    const struct gw_bundle_info *info = gw_bundle_info(model->bundle);
+    uint8_t key[8];
+    gw_store_be64(key, (uint64_t)pending->request.user_id);
+    for (uint32_t rank = 0; rank < result->count; rank++) {
+        uint32_t i = order[rank];
+        struct gw_served_candidate served = {
+            .request_join_id = pending->request.request_join_id,
+            .user_id = pending->request.user_id,
+            .tweet_id = result->tweet_ids[i],
+            .author_id = result->author_ids[i],
+            .position = (int32_t)rank,
+            .model_name = gw_slice_text(info->model_name),
+            .model_version = info->version,
+            .variant = gw_slice_text("champion"),
+            .layout = (int64_t)model->layout,
+            .features = gw_slice_make(result->vectors + (size_t)i * info->feature_count,
+                                      info->feature_count * sizeof(float)),
+            .score = result->scores[i],
+            .served_at_ms = now_ms,
+            .sample_weight = self->served_weight,
+        };
+        memcpy(served.request_id, pending->request.request_id, sizeof served.request_id);
+        served.heads.items = (float *)(uintptr_t)(result->probabilities + (size_t)i * info->head_count);
+        served.heads.count = (uint32_t)info->head_count;
+        if (!ENCODE(self, GW_TOPIC_SERVED_CANDIDATES, gw_served_candidate_encode, &served)) {
+            return gw_fail(err, GW_E_MEMORY, "no memory to encode a served candidate");
+        }
+        const struct gw_kafka_output output = {
+            .topic = gw_runtime_topic(self->score->runtime, GW_TOPIC_SERVED_CANDIDATES),
+            .partition = partition_of_user(self, GW_TOPIC_SERVED_CANDIDATES, pending->request.user_id),
+            .key = gw_slice_make(key, sizeof key),
+            .value = gw_buf_slice(&self->value)};
+        GW_TRY(send(self, loop, &output, true, err));
+        self->open.served_candidates++;
+    }
+    return GW_OK;
+}
+
+static gw_status send_flat(struct lane *self, struct gw_loop *loop, const struct pending *pending,
+                           const struct gw_score_result *result, const uint32_t *order, int64_t now_ms, gw_err *err)
+{
+    const struct gw_bundle_info *info = gw_bundle_info(self->score->model->bundle);
+    char id[33];
+    for (size_t i = 0; i < sizeof pending->request.request_id; i++) {
+        snprintf(id + 2 * i, 3, "%02x", pending->request.request_id[i]);
+    }
+    uint8_t key[8];
+    gw_store_be64(key, (uint64_t)pending->request.user_id);
+    for (uint32_t rank = 0; rank < result->count; rank++) {
+        uint32_t i = order[rank];
+        const struct gw_prediction_flat flat = {
+            .request_id = gw_slice_text(id),
+            .request_join_id = pending->request.request_join_id,
+            .user_id = pending->request.user_id,
+            .tweet_id = result->tweet_ids[i],
+            .position = (int32_t)rank,
+            .model_name = gw_slice_text(info->model_name),
+            .model_version = info->version,
+            .score = (double)result->scores[i],
+            .confidence = (double)result->probabilities[(size_t)i * info->head_count + info->primary_head],
+            .status = gw_slice_text(result->hydration_failed ? "PARTIAL" : "OK"),
+            .scored_at_ms = now_ms};
+        if (!ENCODE(self, GW_TOPIC_PREDICTIONS_FLAT, gw_prediction_flat_encode, &flat)) {
+            return gw_fail(err, GW_E_MEMORY, "no memory to encode a flat prediction");
+        }
+        const struct gw_kafka_output output = {
+            .topic = gw_runtime_topic(self->score->runtime, GW_TOPIC_PREDICTIONS_FLAT),
+            .partition = partition_of_user(self, GW_TOPIC_PREDICTIONS_FLAT, pending->request.user_id),
+            .key = gw_slice_make(key, sizeof key),
+            .value = gw_buf_slice(&self->value)};
+        GW_TRY(send(self, loop, &output, true, err));
+    }
+    return GW_OK;
+}
+
+static struct gw_prediction start_answer(const struct lane *self, const struct pending *pending, int64_t now_ms)
+{
+    const struct gw_bundle_info *info = gw_bundle_info(self->score->model->bundle);
+    struct gw_prediction answer = {.request_join_id = pending->request.request_join_id,
+                                   .user_id = pending->request.user_id,
+                                   .model_name = gw_slice_text(info->model_name),
+                                   .model_version = info->version,
+                                   .status = pending->status,
+                                   .has_message = pending->message[0] != '\0',
+                                   .message = gw_slice_text(pending->message),
+                                   .scored_at_ms = now_ms};
+    memcpy(answer.request_id, pending->request.request_id, sizeof answer.request_id);
+    return answer;
+}
+
+static gw_status answer_scored(struct lane *self, struct gw_loop *loop, struct pending *pending, int64_t now_ms,
+                               gw_err *err)
+{
+    const struct gw_bundle_info *info = gw_bundle_info(self->score->model->bundle);
+    const struct gw_score_costs *costs = gw_score_batch_costs(self->batch);
+    struct gw_score_result result;
+    gw_score_batch_result(self->batch, pending->batch_index, &result);
+    uint32_t *order = arena_take(self, result.count, sizeof *order, err);
+    uint64_t *scratch = arena_take(self, 2 * (size_t)result.count, sizeof *scratch, err);
+    struct gw_ranked *ranked = arena_take(self, result.count, sizeof *ranked, err);
+    if (order == NULL || scratch == NULL || ranked == NULL) {
+        return GW_E_MEMORY;
+    }
+    gw_score_rank(result.scores, result.count, order, scratch);
+    for (uint32_t rank = 0; rank < result.count; rank++) {
+        uint32_t i = order[rank];
+        ranked[rank] = (struct gw_ranked){.tweet_id = result.tweet_ids[i],
+                                          .score = result.scores[i],
+                                          .missing_rows = result.missing_rows[i]};
+        ranked[rank].heads.items = (float *)(uintptr_t)(result.probabilities + (size_t)i * info->head_count);
+        ranked[rank].heads.count = (uint32_t)info->head_count;
+    }
+    if (result.hydration_failed) {
+        pending->status = GW_PREDICTION_STATUS_PARTIAL;
+        snprintf(pending->message, sizeof pending->message, "stored features could not be read");
+        self->open.partial++;
+    }
+    struct gw_prediction answer = start_answer(self, pending, now_ms);
+    answer.variant = gw_slice_text("champion");
+    answer.ranked.items = ranked;
+    answer.ranked.count = result.count;
+    answer.batch_size = (int32_t)gw_score_batch_rows(self->batch);
+    answer.hydrate_us = (int64_t)costs->hydrate_us;
+    answer.score_us = (int64_t)costs->score_us;
+    answer.queue_us =
+        pending->request.enqueued_at_ms > 0 ? GW_MAX(now_ms - pending->request.enqueued_at_ms, 0) * 1000 : 0;
+    GW_TRY(send_prediction(self, loop, pending, &answer, err));
+    self->open.predictions += result.count;
+    if (result.vectors != NULL) {
+        GW_TRY(send_served(self, loop, pending, &result, order, now_ms, err));
+    }
+    return sampled(&pending->request, self->flat_below) ? send_flat(self, loop, pending, &result, order, now_ms, err)
+                                                        : GW_OK;
+}
+
+static gw_status answer_refused(struct lane *self, struct gw_loop *loop, const struct pending *pending, int64_t now_ms,
+                                gw_err *err)
+{
+    const struct gw_prediction answer = start_answer(self, pending, now_ms);
+    self->open.deadline_exceeded += pending->status == GW_PREDICTION_STATUS_DEADLINE_EXCEEDED;
+    self->open.refused += pending->status != GW_PREDICTION_STATUS_DEADLINE_EXCEEDED;
+    return send_prediction(self, loop, pending, &answer, err);
+}
+
+static void observe_since(struct gw_histogram *latency, int64_t enqueued_ms, int64_t now_ms)
+{
+    if (enqueued_ms > 0) {
+        gw_histogram_observe_us(latency, (uint64_t)GW_MAX(now_ms - enqueued_ms, 0) * 1000, 1);
+    }
+}
+
+// A synchronous answer has left; one of a transaction is visible after the commit.
+static gw_status note_answered(struct lane *self, int64_t enqueued_ms, int64_t now_ms, gw_err *err)
+{
+    if (self->sync) {
+        observe_since(&self->open.latency, enqueued_ms, now_ms);
+        return GW_OK;
+    }
+    if (self->waiting.count == self->waiting.capacity) {
+        uint32_t capacity = self->waiting.capacity > 0 ? self->waiting.capacity * 2 : 4096;
+        int64_t *grown = gw_mem_realloc(self->waiting.enqueued_ms, capacity, sizeof *grown);
+        if (grown == NULL) {
+            return gw_fail(err, GW_E_MEMORY, "no memory to measure latencies");
+        }
+        self->waiting.enqueued_ms = grown;
+        self->waiting.capacity = capacity;
+    }
+    self->waiting.enqueued_ms[self->waiting.count++] = enqueued_ms;
+    return GW_OK;
+}
+
+// ---- process --------------------------------------------------------------------------------------------------------
+
+// The time at which the batch must stop reading rows: for callers, a share of what the most urgent one has left.
+static uint64_t hydrate_deadline_us(const struct lane *self)
+{
+    uint64_t now_us = gw_clock_mono_us();
+    if (!self->sync) {
+        return now_us + (uint64_t)gw_config_duration_us(self->score->runtime->config, GW_OPT_REDIS_TIMEOUT);
+    }
+    int64_t left_us = self->sync_deadline_us;
+    int64_t now_ms = gw_clock_wall_ms();
+    for (uint32_t i = 0; i < self->count; i++) {
+        int64_t deadline_ms = self->pendings[i].request.deadline_ms;
+        if (deadline_ms > 0) {
+            left_us = GW_MIN(left_us, (deadline_ms - now_ms) * 1000);
+        }
+    }
+    return now_us + (uint64_t)GW_MAX(left_us / HYDRATE_SHARE, 1000);
+}
+
+static gw_status process(void *worker, struct gw_loop *loop, gw_err *err)
+{
+    struct lane *self = worker;
+    if (gw_score_batch_rows(self->batch) > 0) {
+        GW_TRY(gw_score_batch_run(self->batch, hydrate_deadline_us(self), self->sync, err));
+        const struct gw_score_costs *costs = gw_score_batch_costs(self->batch);
+        self->open.batches++;
+        self->open.hydrate_us += costs->hydrate_us;
+        self->open.score_us += costs->score_us;
+        self->open.rows_wanted += costs->rows_read;
+        self->open.rows_found += costs->rows_found;
+    }
+    int64_t now_ms = gw_clock_wall_ms();
+    for (uint32_t i = 0; i < self->count; i++) {
+        struct pending *pending = &self->pendings[i];
+        bool scored = pending->status == GW_PREDICTION_STATUS_OK;
+        GW_TRY(scored ? answer_scored(self, loop, pending, now_ms, err)
+                      : answer_refused(self, loop, pending, now_ms, err));
+        self->open.requests++;
+        GW_TRY(note_answered(self, pending->request.enqueued_at_ms, now_ms, err));
+        gw_loop_settle(loop, pending->slot, scored ? GW_OUTCOME_OUTPUT : GW_OUTCOME_ERROR_OUTPUT);
+    }
+    if (self->side != NULL) {
+        gw_kafka_producer_poll(self->side, 0);
+    }
+    discard(self, false);
+    return GW_OK;
+}
+
+static void add_totals(struct gw_score_totals *to, const struct gw_score_totals *more)
+{
+    to->requests += more->requests;
+    to->predictions += more->predictions;
+    to->partial += more->partial;
+    to->deadline_exceeded += more->deadline_exceeded;
+    to->refused += more->refused;
+    to->rows_wanted += more->rows_wanted;
+    to->rows_found += more->rows_found;
+    to->batches += more->batches;
+    to->hydrate_us += more->hydrate_us;
+    to->score_us += more->score_us;
+    to->served_candidates += more->served_candidates;
+    to->latency.sum_us += more->latency.sum_us;
+    for (int i = 0; i < GW_HISTOGRAM_BUCKETS; i++) {
+        to->latency.counts[i] += more->latency.counts[i];
+    }
+}
+
+static void report(void *worker, struct gw_loop *loop)
+{
+    struct lane *self = worker;
+    (void)loop;
+    int64_t now_ms = gw_clock_wall_ms();
+    pthread_mutex_lock(&self->stats->lock);
+    struct gw_score_totals *totals = &self->stats->totals;
+    add_totals(totals, &self->open);
+    for (uint32_t i = 0; i < self->waiting.count; i++) {
+        observe_since(&totals->latency, self->waiting.enqueued_ms[i], now_ms);
+    }
+    totals->dead_letters = atomic_load(&self->stats->loop->outcomes[GW_OUTCOME_DEAD_LETTER]);
+    totals->cpu_us = gw_clock_thread_cpu_ns() / 1000;
+    pthread_mutex_unlock(&self->stats->lock);
+    self->waiting.count = 0;
+    self->open = (struct gw_score_totals){0};
+}
+
+static const struct gw_loop_ops ops = {.decode = decode, .process = process, .report = report, .discard = discard};
+
+// ---- life -----------------------------------------------------------------------------------------------------------
+
+static void free_lane(void *context)
+{
+    struct lane *self = context;
+    if (self->side != NULL && gw_kafka_producer_flush(self->side, 2000, NULL) != GW_OK) {
+        gw_log_warn("score.side_records_lost", "count=%zu", gw_kafka_producer_queued(self->side));
+    }
+    gw_kafka_producer_free(self->side);
+    gw_score_batch_free(self->batch);
+    gw_store_free(self->store);
+    gw_arena_deinit(&self->arena);
+    gw_buf_deinit(&self->value);
+    gw_mem_free(self->pendings);
+    gw_mem_free(self->waiting.enqueued_ms);
+    gw_mem_free(self);
+}
+
+static uint64_t share_of_hashes(double share)
+{
+    return share >= 1.0 ? UINT64_MAX : (uint64_t)(share * 18446744073709551615.0);
+}
+
+static gw_status init(struct lane *self, gw_err *err)
+{
+    const struct gw_runtime *runtime = self->score->runtime;
+    const struct gw_config *config = runtime->config;
+    gw_arena_init(&self->arena, ARENA_BLOCK_BYTES, ARENA_LIMIT_BYTES);
+    self->max_candidates = (uint32_t)gw_config_u64(config, GW_OPT_SCORE_MAX_CANDIDATES);
+    self->sync_deadline_us = gw_config_duration_us(config, GW_OPT_SCORE_SYNC_DEADLINE);
+    double served = gw_config_double(config, self->sync ? GW_OPT_SCORE_SERVED_SAMPLE_SYNC : GW_OPT_SCORE_SERVED_SAMPLE);
+    self->served_below = share_of_hashes(served);
+    self->served_weight = served > 0 ? (float)(1.0 / served) : 0.0f;
+    self->flat_below = share_of_hashes(gw_config_double(config, GW_OPT_SCORE_FLAT_SAMPLE));
+    GW_TRY(gw_runtime_store(runtime, &self->store, err));
+    if (self->sync) {
+        const struct gw_kafka_producer_options side = {.client = &runtime->kafka, .kind = GW_KAFKA_PRODUCER_BULK};
+        GW_TRY(gw_kafka_producer_new(&side, &self->side, err));
+    }
+    size_t rows_max = gw_config_u64(config, GW_OPT_SCORE_BATCH_CANDIDATES) + self->max_candidates;
+    return gw_score_batch_new(self->score->model, self->store, rows_max, &self->batch, err);
+}
+
+gw_status gw_score_lane_make(struct gw_score *score, uint32_t slot, struct gw_score_stats *stats, struct gw_lane *lane,
+                             gw_err *err)
+{
+    static const enum gw_topic bulk_inputs[] = {GW_TOPIC_PREDICTION_REQUESTS};
+    static const enum gw_topic sync_inputs[] = {GW_TOPIC_PREDICTION_REQUESTS_SYNC};
+    struct lane *self = gw_mem_calloc(1, sizeof *self);
+    if (self == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory for a scoring lane");
+    }
+    self->score = score;
+    self->stats = stats;
+    self->sync = stats->sync;
+    gw_status status = init(self, err);
+    if (status != GW_OK) {
+        free_lane(self);
+        return status;
+    }
+    const struct gw_config *config = score->runtime->config;
+    const struct gw_lane_options options = {
+        .worker = "score",
+        .slot = slot,
+        .group = self->sync ? "score-sync" : "score",
+        .commit = self->sync ? GW_LANE_DIRECT : GW_LANE_TRANSACTIONS,
+        .inputs = self->sync ? sync_inputs : bulk_inputs,
+        .input_count = 1,
+        .ops = &ops,
+        .context = self,
+        .free_context = free_lane,
+        .low_latency = self->sync,
+        .commit_interval_us = self->sync ? 100000 : gw_config_duration_us(config, GW_OPT_SCORE_COMMIT_INTERVAL),
+        .commit_records = self->sync ? 0 : gw_config_u64(config, GW_OPT_SCORE_COMMIT_RECORDS),
+        .weight_max = gw_config_u64(config, GW_OPT_SCORE_BATCH_CANDIDATES),
+        .records_max = self->sync ? SYNC_RECORDS_MAX : 0,
+    };
+    return gw_lane_init(lane, score->runtime, &options, err);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The simulator's traffic as real records: live on Kafka, or offline as labelled examples by the same feature code.
+#pragma once
+
+#include "worker/runtime.h"
+
+// Live traffic. Event time is wall time; history (if any) is sent first, as fast as it can, and ends at now.
+struct gw_simulate_options {
+    uint64_t seed;
+    uint32_t user_count;
+    uint32_t author_count;
+    uint32_t tweets_alive;
+    uint32_t candidates_mean;
+    double requests_per_s;      // live mean rate; events follow from requests
+    int64_t history_us;         // length of the history sent first; 0: none
+    bool history_requests;      // also send the requests of the history (else only its events)
+    uint64_t requests_max;      // stop after so many live requests; 0: no bound
+    int64_t duration_us;        // stop after so long live; 0: until *stop
+    bool flat_out;              // requests as fast as Kafka takes them, drawn from the world at now, without events
+};
+
+// Needs GW_RUNTIME_SCHEMAS. Prints one progress line a second on stderr and a summary (JSON) on stdout at the end.
+GW_CHECK gw_status gw_simulate_run(const struct gw_runtime *runtime, const struct gw_simulate_options *options,
+                                   gw_err *err);
+
+// Offline: simulates `history_us` ending now, applies every event to rows in memory by the code of rekey and aggregate,
+// assembles the vector of each shown candidate at its request's time by the plan of `feature_names`, waits for the label
+// window, and writes a GWEX file. Needs GW_RUNTIME_FEATURES only.
+struct gw_examples_run {
+    struct gw_simulate_options world; // seed, counts, history_us
+    const char *path;
+    const char *const *feature_names; // NULL: every visible feature of the set
+    size_t feature_count;
+    int64_t warm_up_us;               // requests of this first part give no examples
+    uint64_t examples_max;            // 0: no bound
+};
+
+struct gw_examples_report {
+    uint64_t examples;
+    uint64_t positives[16]; // by label bit
+    double auc_truth;       // AUC of the true probability of is_favorited over the examples: the first ceiling
+    uint64_t events;
+};
+GW_CHECK gw_status gw_simulate_examples(const struct gw_runtime *runtime, const struct gw_examples_run *run,
+                                        struct gw_examples_report *ret_report, gw_err *err);
