@@ -120,6 +120,9 @@ static gw_status match_one(struct gw_schemas *schemas, struct gw_slice own_text,
     if (status != GW_OK || entry->match == GW_SCHEMA_INCOMPATIBLE) {
         entry->match = GW_SCHEMA_INCOMPATIBLE;
         entry->reason = gw_mem_strdup(reason.message);
+        if (entry->reason == NULL) {
+            return gw_fail(err, GW_E_MEMORY, "schema %u: out of memory", entry->id);
+        }
         gw_log_warn("schemas.incompatible", "id=%u reason='%s' skipped='its records, as dead letters'", entry->id,
                     reason.message);
     }

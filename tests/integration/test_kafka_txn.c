@@ -222,6 +222,44 @@ static void failed_delivery_makes_commit_an_abort_and_later_transactions_work(vo
     gw_kafka_producer_free(producer);
 }
 
+// A takeover waits for the end at or past a high watermark whose last records are markers, or were aborted.
+static void end_of_a_partition_lies_behind_markers_and_aborted_records(void **state)
+{
+    (void)state;
+    const char *out = fixture_topic("ends", 1);
+    struct gw_kafka_producer *producer = fixture_producer(fixture_name("ends-id"));
+    gw_err err = {0};
+    assert_ok_err(gw_kafka_txn_begin(producer, &err), &err);
+    fixture_put(producer, out, 0, "0");
+    assert_ok_err(gw_kafka_txn_commit(producer, FIXTURE_MS, &err), &err); // 0, marker 1
+    struct gw_kafka_consumer *reader = fixture_reader(out, 0, 0, false);
+    struct gw_kafka_record record = fixture_next(reader);
+    assert_int_equal(record.offset, 0);
+    gw_kafka_message_free(record.message);
+    record = fixture_next(reader);
+    assert_true(record.partition_end);
+    assert_int_equal(record.offset, 2);
+
+    assert_ok_err(gw_kafka_txn_begin(producer, &err), &err);
+    fixture_put(producer, out, 0, "2");
+    assert_ok_err(gw_kafka_producer_flush(producer, FIXTURE_MS, &err), &err);
+    assert_ok_err(gw_kafka_txn_abort(producer, FIXTURE_MS, &err), &err); // 2 aborted, marker 3
+    record = fixture_next(reader);
+    assert_true(record.partition_end);
+    assert_int_equal(record.offset, 4);
+    gw_kafka_consumer_free(reader);
+
+    reader = fixture_reader(out, 0, 0, false); // and for one who comes later
+    record = fixture_next(reader);
+    gw_kafka_message_free(record.message);
+    record = fixture_next(reader);
+    assert_true(record.partition_end);
+    assert_int_equal(record.offset, 4);
+    gw_kafka_consumer_free(reader);
+    gw_kafka_producer_free(producer);
+}
+
 GW_TESTS(commit_shows_records_and_offsets_and_abort_neither, partition_without_a_committed_offset_says_none,
          second_producer_of_the_id_fences_the_first, offsets_of_an_old_generation_need_an_abort,
-         failed_delivery_makes_commit_an_abort_and_later_transactions_work)
+         failed_delivery_makes_commit_an_abort_and_later_transactions_work,
+         end_of_a_partition_lies_behind_markers_and_aborted_records)
