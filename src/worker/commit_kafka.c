@@ -9,6 +9,7 @@
 enum {
     INIT_TIMEOUT_MS = 30000,
     COMMIT_TIMEOUT_MS = 14000, // below the transaction's own timeout of 15 s
+    COMMIT_ATTEMPTS = 4,
     POSITIONS_TIMEOUT_MS = 20000, // an open transaction on the offsets is waited for
     POSITIONS_MAX = 512,
 };
@@ -80,9 +81,19 @@ static gw_status commit_all(struct gw_commit *commit, struct gw_kafka_consumer *
     if (count > 0) {
         GW_TRY(gw_kafka_txn_send_offsets(self->producer, consumer, offsets, count, COMMIT_TIMEOUT_MS, err));
     }
-    GW_TRY(gw_kafka_txn_commit(self->producer, COMMIT_TIMEOUT_MS, err));
-    self->open = false;
-    return GW_OK;
+    // A commit that timed out is still under way: it can only be asked for again, not aborted.
+    gw_status status = gw_kafka_txn_commit(self->producer, COMMIT_TIMEOUT_MS, err);
+    for (int attempt = 1; status == GW_E_TIMEOUT && attempt < COMMIT_ATTEMPTS; attempt++) {
+        gw_log_warn("commit.slow", "attempt=%d reason='%s'", attempt, err != NULL ? err->message : "");
+        status = gw_kafka_txn_commit(self->producer, COMMIT_TIMEOUT_MS, err);
+    }
+    if (status == GW_E_TIMEOUT) { // the next start of this transactional id settles it
+        return gw_fail_context(err, GW_E_EXHAUSTED, "commit unanswered after %d attempts", COMMIT_ATTEMPTS);
+    }
+    if (status == GW_OK) {
+        self->open = false;
+    }
+    return status;
 }
 
 static gw_status abort_all(struct gw_commit *commit, gw_err *err)
