@@ -7,6 +7,15 @@
 #pragma once
 
 #include "avro/wire.h"
+#include "base/arena.h"
+
+#define GW_AVRO_ITEMS_MAX (1u << 20) // of one array or map, whatever the bytes claim
+
+// An entry of a map of double.
+struct gw_avro_double_entry {
+    struct gw_slice key;
+    double value;
+};
 
 // An array that is being read. Start from zero. The items of all blocks stand one behind the other.
 struct gw_avro_array {

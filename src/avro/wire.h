@@ -1,31 +1,26 @@
 // SPDX-License-Identifier: MIT
 // Avro's binary encoding (Apache Avro 1.11 specification, "Binary Encoding"): a bounded reader and a writer.
 //
-// The reader never reads past its end and never trusts a length or count. Statuses are GW_E_MALFORMED; the generated
-// decoders put the field's name in front.
+// The reader never reads past its end and never trusts a length. Failures are GW_E_MALFORMED and leave the result as it
+// was; callers put the field's name in front. Varints longer than they need to be are accepted, up to ten bytes.
 #pragma once
 
-#include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
 
 #include <string.h>
 
-#define GW_AVRO_ITEMS_MAX (1u << 20) // of one array or map, whatever the bytes claim
-
+// Lives on a decoder's stack; the bytes are borrowed.
 struct gw_avro_reader {
     const uint8_t *at;
     const uint8_t *end;
 };
 
-struct gw_avro_double_entry { // of a map<double>
-    struct gw_slice key;
-    double value;
-};
-
 static inline struct gw_avro_reader gw_avro_reader_make(struct gw_slice in)
 {
-    return (struct gw_avro_reader){.at = in.data, .end = in.data + in.size};
+    static const uint8_t nothing[1]; // an empty slice may have no address
+    const uint8_t *at = in.size > 0 ? in.data : nothing;
+    return (struct gw_avro_reader){.at = at, .end = at + in.size};
 }
 
 static inline size_t gw_avro_left(const struct gw_avro_reader *reader)
@@ -33,7 +28,7 @@ static inline size_t gw_avro_left(const struct gw_avro_reader *reader)
     return (size_t)(reader->end - reader->at);
 }
 
-// The general case of gw_avro_read_long.
+// gw_avro_read_long for values of more than one byte.
 GW_CHECK gw_status gw_avro_read_long_slow(struct gw_avro_reader *reader, int64_t *ret_value);
 
 static inline int64_t gw_avro_unzigzag(uint64_t raw)
@@ -112,26 +107,9 @@ GW_CHECK static inline gw_status gw_avro_read_bytes(struct gw_avro_reader *reade
     return GW_OK;
 }
 
-// Starts the next block of an array or map whose items take at least item_bytes_min on the wire; `have` items were read
-// before. *ret_count 0: the end. Negative counts carry a byte size, which is checked against what is left.
-GW_CHECK gw_status gw_avro_read_block(struct gw_avro_reader *reader, size_t item_bytes_min, uint32_t have,
-                                      uint32_t *ret_count);
-
-// Room for `more` items behind `have` of `size` bytes each: a new array in the arena when there is something to keep.
-// NULL: the arena is exhausted.
-GW_CHECK void *gw_avro_grow(struct gw_arena *arena, void *items, uint32_t have, uint32_t more, size_t size);
-
 // ---- writing --------------------------------------------------------------------------------------------------------
 
 enum { GW_AVRO_LONG_BYTES_MAX = 10 };
-
-// Returns GW_E_MEMORY from the calling function when there is no room for `more` bytes.
-#define GW_AVRO_ROOM(out, more)                                                                                        \
-    do {                                                                                                               \
-        if (GW_UNLIKELY((out)->capacity - (out)->size < (more))) {                                                     \
-            GW_TRY(gw_buf_reserve((out), (more)));                                                                     \
-        }                                                                                                              \
-    } while (0)
 
 // The caller has reserved GW_AVRO_LONG_BYTES_MAX bytes.
 static inline void gw_avro_put_long(struct gw_buf *out, int64_t value)
