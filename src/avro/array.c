@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "avro/array.h"
 
+#include "base/check.h"
+
 gw_status gw_avro_refuse(gw_status status, const char *field, gw_err *err)
 {
     return gw_fail(err, status, "%s: %s", field, status == GW_E_TOO_LARGE ? "no room in the arena" : "malformed");
@@ -22,14 +24,14 @@ static gw_status grow(struct gw_arena *arena, struct gw_avro_array *array, uint3
     return GW_OK;
 }
 
-static gw_status read_block(struct gw_avro_reader *reader, struct gw_avro_array *array, size_t wire_min,
-                            uint32_t *ret_count)
+gw_status gw_avro_next_block(struct gw_avro_reader *reader, struct gw_avro_blocks *blocks, size_t wire_min)
 {
-    if (GW_UNLIKELY(array->block_end != NULL && array->block_end != reader->at)) {
+    GW_ASSERT(wire_min > 0);
+    if (GW_UNLIKELY(blocks->end != NULL && blocks->end != reader->at)) {
         return GW_E_MALFORMED;
     }
     int64_t count = 0;
-    array->block_end = NULL;
+    blocks->end = NULL;
     GW_TRY(gw_avro_read_long(reader, &count));
     if (GW_UNLIKELY(count < 0)) {
         int64_t size = 0;
@@ -37,29 +39,28 @@ static gw_status read_block(struct gw_avro_reader *reader, struct gw_avro_array 
         if (size < 0 || (uint64_t)size > gw_avro_left(reader) || count == INT64_MIN) {
             return GW_E_MALFORMED;
         }
-        array->block_end = reader->at + size;
+        blocks->end = reader->at + size;
         count = -count;
     }
-    if (GW_UNLIKELY(wire_min > 0 && (uint64_t)count > gw_avro_left(reader) / wire_min)) {
+    if (GW_UNLIKELY((uint64_t)count > gw_avro_left(reader) / wire_min ||
+                    (uint64_t)count > GW_AVRO_ITEMS_MAX - blocks->total)) {
         return GW_E_MALFORMED;
     }
-    if (GW_UNLIKELY((uint64_t)count > GW_AVRO_ITEMS_MAX - array->count)) {
-        return GW_E_MALFORMED;
-    }
-    *ret_count = (uint32_t)count;
+    blocks->count = (uint32_t)count;
+    blocks->total += blocks->count;
     return GW_OK;
 }
 
 gw_status gw_avro_array_next(struct gw_avro_reader *reader, struct gw_arena *arena, struct gw_avro_array *array,
                              size_t item_size, size_t wire_min, uint32_t *ret_first)
 {
-    uint32_t more = 0;
-    GW_TRY(read_block(reader, array, wire_min, &more));
-    if (array->count + more > array->capacity) {
-        GW_TRY(grow(arena, array, array->count + more, item_size));
+    GW_TRY(gw_avro_next_block(reader, &array->blocks, wire_min));
+    uint32_t total = array->blocks.total;
+    if (total > array->capacity) {
+        GW_TRY(grow(arena, array, total, item_size));
     }
     *ret_first = array->count;
-    array->count += more;
+    array->count = total;
     return GW_OK;
 }
 

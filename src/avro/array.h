@@ -17,17 +17,26 @@ struct gw_avro_double_entry {
     double value;
 };
 
-// An array that is being read. Start from zero. The items of all blocks stand one behind the other.
-struct gw_avro_array {
-    const uint8_t *block_end; // where the block must end; NULL when its writer did not say
-    void *items;              // NULL while there are none
-    uint32_t count;           // items read, or about to be
-    uint32_t capacity;        // items there is room for
+// The blocks of an array or map. Start from zero.
+struct gw_avro_blocks {
+    const uint8_t *end; // where the block must end; NULL when its writer did not say
+    uint32_t count;     // items of the block; 0 at the end of the array
+    uint32_t total;     // items of all blocks so far, at most GW_AVRO_ITEMS_MAX
 };
 
-// Ends the block before, if any, and begins the next: reads its count, makes room for its items, adds them to `count`
-// and gives the index of the first in *ret_first, which at the end of the array equals `count`. `wire_min` is the least
-// an item takes on the wire; items that may take nothing are bounded by GW_AVRO_ITEMS_MAX.
+// Ends the block before, if any, and begins the next. `wire_min` > 0 is the least an item takes on the wire.
+GW_CHECK gw_status gw_avro_next_block(struct gw_avro_reader *reader, struct gw_avro_blocks *blocks, size_t wire_min);
+
+// An array that is being read. Start from zero. The items of all blocks stand one behind the other.
+struct gw_avro_array {
+    struct gw_avro_blocks blocks;
+    void *items;       // NULL while there are none
+    uint32_t count;    // items read, or about to be
+    uint32_t capacity; // items there is room for
+};
+
+// Begins the next block: makes room for its items, adds them to `count` and gives the index of the first in *ret_first,
+// which at the end of the array equals `count`.
 GW_CHECK gw_status gw_avro_array_next(struct gw_avro_reader *reader, struct gw_arena *arena,
                                       struct gw_avro_array *array, size_t item_size, size_t wire_min,
                                       uint32_t *ret_first);

@@ -37,7 +37,6 @@ struct generator {
     size_t source_count;
     struct known_type types[TYPES_MAX]; // records and enums, each once
     size_t type_count;
-    bool failed; // memory
 };
 
 // Names of a type in C: prediction_request and PREDICTION_REQUEST.
@@ -194,20 +193,17 @@ static bool field_is_supported(const struct source *source, const struct gw_avro
     switch ((int)type->kind) {
     case GW_AVRO_ARRAY:
         ok = (type->item->kind >= GW_AVRO_FLOAT && type->item->kind <= GW_AVRO_STRING) ||
-             (type->item->kind == GW_AVRO_RECORD && type->item->wire_min > 0);
+             type->item->kind == GW_AVRO_RECORD;
         break;
     case GW_AVRO_MAP:
         ok = type->item->kind == GW_AVRO_DOUBLE;
         break;
     case GW_AVRO_OPTIONAL:
         ok = (type->item->kind >= GW_AVRO_BOOLEAN && type->item->kind <= GW_AVRO_STRING) ||
-             type->item->kind == GW_AVRO_ENUM || (type->item->kind == GW_AVRO_FIXED && type->item->size > 0);
-        break;
-    case GW_AVRO_FIXED:
-        ok = type->size > 0;
+             type->item->kind == GW_AVRO_ENUM || type->item->kind == GW_AVRO_FIXED;
         break;
     default:
-        ok = type->kind != GW_AVRO_NULL && type->kind != GW_AVRO_RECORD;
+        ok = type->kind != GW_AVRO_RECORD;
         break;
     }
     return ok || complain("%s: field '%s' of '%s': no code for this %s", source->path, field->name, record->name,
@@ -557,9 +553,6 @@ static void say_writer(struct gw_buf *out, const struct gw_avro_type *record)
 {
     const struct names names = names_of(record);
     say(out, "\nstatic void write_%s(const struct gw_%s *from, struct gw_buf *out)\n{\n", names.lower, names.lower);
-    if (record->field_count == 0) {
-        say(out, "    (void)from;\n    (void)out;\n");
-    }
     for (uint32_t i = 0; i < record->field_count; i++) {
         say_write_field(out, &record->fields[i]);
     }

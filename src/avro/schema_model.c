@@ -248,18 +248,31 @@ static gw_status new_type(struct parser *parser, enum gw_avro_kind kind, struct 
     if (type == NULL) {
         return no_memory(parser);
     }
-    *type = (struct gw_avro_type){.kind = kind, .default_symbol = -1, .nodes = 1};
+    *type = (struct gw_avro_type){.kind = kind, .default_symbol = -1, .nodes = 1, .depth = 1};
     type->wire_min = kind == GW_AVRO_RECORD || kind == GW_AVRO_FIXED ? 0 : wire_minimums[kind];
     *ret_type = type;
     return GW_OK;
 }
 
-static gw_status add_nodes(struct parser *parser, struct gw_avro_type *type, const struct gw_avro_type *part)
+// Whatever is part of another type: a field's type, an item, a branch; and the whole.
+static gw_status require_bytes(struct parser *parser, const struct gw_avro_type *part)
 {
+    return part->wire_min > 0 ? GW_OK
+                              : gw_fail(parser->err, GW_E_INVALID, "schema: values of a %s would take no bytes",
+                                        kind_names[part->kind]);
+}
+
+static gw_status add_part(struct parser *parser, struct gw_avro_type *type, const struct gw_avro_type *part)
+{
+    GW_TRY(require_bytes(parser, part));
     type->nodes += part->nodes; // both are at most GW_AVRO_NODES_MAX
+    type->depth = GW_MAX(type->depth, part->depth + 1);
     if (type->nodes > GW_AVRO_NODES_MAX) {
         return gw_fail(parser->err, GW_E_TOO_LARGE, "schema: over %u types when references are followed",
                        GW_AVRO_NODES_MAX);
+    }
+    if (type->depth > GW_AVRO_DEPTH_MAX) {
+        return gw_fail(parser->err, GW_E_TOO_LARGE, "schema: nested deeper than %d types", GW_AVRO_DEPTH_MAX);
     }
     return GW_OK;
 }
@@ -325,13 +338,12 @@ static gw_status parse_union(struct parser *parser, struct gw_json *json, const 
         }
         GW_TRY(parse_type(parser, json, space, &branches[count++]));
     }
-    if (count != 2 || branches[0]->kind != GW_AVRO_NULL || branches[1]->kind == GW_AVRO_NULL ||
-        branches[1]->kind == GW_AVRO_OPTIONAL) {
+    if (count != 2 || branches[0]->kind != GW_AVRO_NULL || branches[1]->kind == GW_AVRO_OPTIONAL) {
         return gw_fail(parser->err, GW_E_INVALID, "schema: union is not of null and one type, in this order");
     }
     GW_TRY(new_type(parser, GW_AVRO_OPTIONAL, ret_type));
     (*ret_type)->item = branches[1];
-    return add_nodes(parser, *ret_type, branches[1]);
+    return add_part(parser, *ret_type, branches[1]);
 }
 
 // Name, namespace, aliases and doc; makes the type known under its name. *ret_space is the namespace inside.
@@ -450,7 +462,7 @@ static gw_status parse_record(struct parser *parser, struct object *object, cons
                 return gw_fail(parser->err, GW_E_INVALID, "schema: field '%s' twice in '%s'", field->name, type->name);
             }
         }
-        GW_TRY(add_nodes(parser, type, field->type));
+        GW_TRY(add_part(parser, type, field->type));
         type->wire_min += field->type->wire_min; // nodes bound the sum below 2^37
     }
     type->field_count = count;
@@ -515,7 +527,7 @@ static gw_status parse_object(struct parser *parser, struct gw_json *json, const
         GW_TRY(require(parser, &object, attribute));
         GW_TRY(parse_type(parser, &object.at[attribute], space, &item));
         type->item = item;
-        GW_TRY(add_nodes(parser, type, item));
+        GW_TRY(add_part(parser, type, item));
     } else if (kind >= GW_AVRO_RECORD) {
         GW_TRY(parse_named(parser, &object, space, type, &space));
         GW_TRY(kind == GW_AVRO_RECORD ? parse_record(parser, &object, space, type)
@@ -556,7 +568,8 @@ static gw_status parse_schema(struct gw_avro_schema *schema, struct gw_slice jso
     struct gw_json reader;
     gw_json_init(&reader, gw_slice_make(copy, json.size));
     GW_TRY(parse_type(&parser, &reader, "", &schema->root));
-    return gw_json_end(&reader, err);
+    GW_TRY(gw_json_end(&reader, err));
+    return require_bytes(&parser, schema->root);
 }
 
 gw_status gw_avro_schema_parse(struct gw_slice json, struct gw_avro_schema **ret_schema, gw_err *err)

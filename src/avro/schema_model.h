@@ -3,9 +3,10 @@
 // (Not named schema.h: avro-c has an avro/schema.h, and finds it by that name.)
 //
 // The subset: null, boolean, int, long, float, double, bytes, string, record, enum, fixed, array, map and the union
-// ["null", T]. Other unions and recursive types are refused as GW_E_INVALID. Logical types and unknown attributes are
-// passed over, as the specification asks. Everything is bounded: text, names, fields, symbols, and the number of nodes
-// that a full walk of the tree visits.
+// ["null", T]. Other unions, recursive types and types whose values take no bytes (null alone, records without fields,
+// fixed of size 0) are refused as GW_E_INVALID, so that the work on a value is bounded by its bytes times the depth.
+// Logical types and unknown attributes are passed over, as the specification asks. Everything is bounded: text, names,
+// fields, symbols, depth, and the number of types that a full walk of the tree visits.
 #pragma once
 
 #include "base/bytes.h"
@@ -20,6 +21,7 @@
 #define GW_AVRO_NAMED_MAX        1000       // named types of a schema, fields of a record, symbols of an enum
 #define GW_AVRO_FIXED_BYTES_MAX  (1u << 20)
 #define GW_AVRO_NODES_MAX        (1u << 16) // types visited when every reference is followed
+#define GW_AVRO_DEPTH_MAX        64         // types inside types, likewise
 
 enum gw_avro_kind {
     GW_AVRO_NULL,
@@ -65,8 +67,9 @@ struct gw_avro_type {
     int32_t default_symbol;          // ENUM: index, -1 none
     uint32_t size;                   // FIXED: bytes
     const struct gw_avro_type *item; // ARRAY, MAP: of its values; OPTIONAL: T
-    size_t wire_min;                 // least bytes of a value on the wire
+    size_t wire_min;                 // least bytes of a value on the wire; 0 for null only
     uint32_t nodes;                  // types visited by a full walk from here, itself included
+    uint32_t depth;                  // types on the longest path from here, itself included
     bool complete;                   // RECORD: false while its own fields are being read
     struct gw_avro_type *next_named; // named types of the schema, newest first
 };

@@ -71,25 +71,23 @@ static void hostile_block_is_refused(void **state)
     gw_arena_deinit(&arena);
 }
 
-static void items_without_bytes_are_bounded(void **state)
+static void items_of_all_blocks_are_bounded(void **state)
 {
     (void)state;
-    struct gw_buf in = {0};
-    struct gw_arena arena;
-    struct gw_avro_array array = {0};
-    uint32_t first = 0;
-    gw_arena_init(&arena, 64, 4096);
-    assert_ok(gw_buf_reserve(&in, 2 * GW_AVRO_LONG_BYTES_MAX));
-    gw_avro_put_long(&in, GW_AVRO_ITEMS_MAX);
-    gw_avro_put_long(&in, 1);
+    static uint8_t in[GW_AVRO_ITEMS_MAX + 16];
+    struct gw_buf count = {0};
+    struct gw_avro_blocks blocks = {0};
+    assert_ok(gw_buf_reserve(&count, GW_AVRO_LONG_BYTES_MAX));
+    gw_avro_put_long(&count, GW_AVRO_ITEMS_MAX);
+    memcpy(in, count.data, count.size);
+    in[count.size + GW_AVRO_ITEMS_MAX] = 2;
 
-    struct gw_avro_reader reader = gw_avro_reader_make(gw_buf_slice(&in));
-    assert_ok(gw_avro_array_next(&reader, &arena, &array, 0, 0, &first));
-    assert_int_equal(array.count, GW_AVRO_ITEMS_MAX);
-    assert_fails(gw_avro_array_next(&reader, &arena, &array, 0, 0, &first), GW_E_MALFORMED);
-
-    gw_buf_deinit(&in);
-    gw_arena_deinit(&arena);
+    struct gw_avro_reader reader = gw_avro_reader_make(gw_slice_make(in, sizeof in));
+    assert_ok(gw_avro_next_block(&reader, &blocks, 1));
+    assert_int_equal(blocks.count, GW_AVRO_ITEMS_MAX);
+    reader.at += GW_AVRO_ITEMS_MAX;
+    assert_fails(gw_avro_next_block(&reader, &blocks, 1), GW_E_MALFORMED);
+    gw_buf_deinit(&count);
 }
 
 static void many_small_blocks_take_linear_room(void **state)
@@ -170,5 +168,5 @@ static void written_arrays_read_back_within_their_bound(void **state)
     gw_arena_deinit(&arena);
 }
 
-GW_TESTS(blocks_are_joined, block_may_carry_its_size, hostile_block_is_refused, items_without_bytes_are_bounded,
+GW_TESTS(blocks_are_joined, block_may_carry_its_size, hostile_block_is_refused, items_of_all_blocks_are_bounded,
          many_small_blocks_take_linear_room, exhausted_arena_is_too_large, written_arrays_read_back_within_their_bound)
