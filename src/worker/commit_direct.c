@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // At-least-once, for the lane on which a caller waits: answers leave at once, nothing is held back for a commit. Offsets
-// are committed without waiting, for lag displays only; a lane that starts goes to the end of its topic.
+// are committed without waiting. A lane goes on where the group stood, but not further back than a caller may still wait;
+// a group without offsets starts at the end.
+#include "base/check.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "worker/commit.h"
 
-enum { POSITIONS_MAX = 512, WATERMARK_TIMEOUT_MS = 5000 };
+enum { POSITIONS_MAX = 512, ASK_TIMEOUT_MS = 5000, CALLER_WAITS_MS = 10000 };
 
 struct commit_direct {
     struct gw_commit base;
@@ -15,10 +18,25 @@ static gw_status positions(struct gw_commit *commit, struct gw_kafka_consumer *c
                            struct gw_commit_position *wanted, size_t count, gw_err *err)
 {
     (void)commit;
+    GW_ASSERT(count <= POSITIONS_MAX);
+    struct gw_kafka_position committed[POSITIONS_MAX];
+    for (size_t i = 0; i < count; i++) {
+        committed[i] = (struct gw_kafka_position){.topic = wanted[i].topic, .partition = wanted[i].partition};
+    }
+    GW_TRY(gw_kafka_consumer_committed(consumer, committed, NULL, count, ASK_TIMEOUT_MS, err));
     for (size_t i = 0; i < count; i++) {
         int64_t low = 0;
-        GW_TRY(gw_kafka_consumer_watermarks(consumer, wanted[i].topic, wanted[i].partition, WATERMARK_TIMEOUT_MS, &low,
-                                            &wanted[i].committed_offset, err));
+        int64_t end = 0;
+        GW_TRY(gw_kafka_consumer_watermarks(consumer, wanted[i].topic, wanted[i].partition, ASK_TIMEOUT_MS, &low, &end,
+                                            err));
+        if (committed[i].offset == GW_KAFKA_OFFSET_NONE || committed[i].offset >= end) {
+            wanted[i].committed_offset = end;
+            continue;
+        }
+        int64_t oldest = 0;
+        GW_TRY(gw_kafka_consumer_offset_at(consumer, wanted[i].topic, wanted[i].partition,
+                                           gw_clock_wall_ms() - CALLER_WAITS_MS, ASK_TIMEOUT_MS, &oldest, err));
+        wanted[i].committed_offset = GW_MAX(GW_MAX(committed[i].offset, oldest), low);
     }
     return GW_OK;
 }

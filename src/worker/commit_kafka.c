@@ -10,6 +10,7 @@ enum {
     INIT_TIMEOUT_MS = 30000,
     COMMIT_TIMEOUT_MS = 14000, // below the transaction's own timeout of 15 s
     COMMIT_ATTEMPTS = 4,
+    ASK_TIMEOUT_MS = 5000,
     POSITIONS_TIMEOUT_MS = 20000, // an open transaction on the offsets is waited for
     POSITIONS_MAX = 512,
 };
@@ -25,6 +26,32 @@ static gw_status open_transaction(struct commit_kafka *self, gw_err *err)
     if (!self->open) {
         GW_TRY(gw_kafka_txn_begin(self->producer, err));
         self->open = true;
+    }
+    return GW_OK;
+}
+
+// A partition that was added after the group had started: it lies above every partition with an offset, so nothing of it
+// was ever read and its start is the truth (STREAMS 5).
+static gw_status find_start_of_new(struct gw_kafka_consumer *consumer, struct gw_commit_position *wanted, gw_err *err)
+{
+    struct gw_kafka_position all[POSITIONS_MAX];
+    int32_t count = 0;
+    int64_t high = 0;
+    GW_TRY(gw_kafka_consumer_partition_count(consumer, wanted->topic, ASK_TIMEOUT_MS, &count, err));
+    if (count > POSITIONS_MAX) {
+        return GW_OK;
+    }
+    for (int32_t p = 0; p < count; p++) {
+        all[p] = (struct gw_kafka_position){.topic = wanted->topic, .partition = p};
+    }
+    GW_TRY(gw_kafka_consumer_committed(consumer, all, NULL, (size_t)count, POSITIONS_TIMEOUT_MS, err));
+    int32_t highest = -1;
+    for (int32_t p = 0; p < count; p++) {
+        highest = all[p].offset != GW_KAFKA_OFFSET_NONE ? p : highest;
+    }
+    if (highest >= 0 && wanted->partition > highest) {
+        return gw_kafka_consumer_watermarks(consumer, wanted->topic, wanted->partition, ASK_TIMEOUT_MS,
+                                            &wanted->committed_offset, &high, err);
     }
     return GW_OK;
 }
@@ -52,6 +79,11 @@ static gw_status positions(struct gw_commit *commit, struct gw_kafka_consumer *c
         }
     }
     gw_mem_free(metadata);
+    for (size_t i = 0; status == GW_OK && i < count; i++) {
+        if (wanted[i].committed_offset == GW_KAFKA_OFFSET_NONE) {
+            status = find_start_of_new(consumer, &wanted[i], err);
+        }
+    }
     return status;
 }
 

@@ -383,6 +383,10 @@ static gw_status start(struct gw_loop *loop, gw_err *err)
 // One turn: partitions one step on, a batch, and a commit when it is due.
 static gw_status turn(struct gw_loop *loop, gw_err *err)
 {
+    if (loop->abort_owed) {
+        GW_TRY(loop->options.commit->ops->abort(loop->options.commit, err));
+        loop->abort_owed = false;
+    }
     GW_TRY(gw_loop_advance_partitions(loop, err));
     if (loop->probe_due) {
         GW_TRY(gw_loop_run_probe(loop, err));

@@ -17,6 +17,7 @@ static gw_status roll_back(struct gw_loop *loop, gw_err *err)
 {
     gw_loop_drop_batch(loop, true);
     gw_status status = loop->options.commit->ops->abort(loop->options.commit, err);
+    loop->abort_owed = status != GW_OK;
     loop->txn_dirty = false;
     loop->txn_records = 0;
     loop->txn_outcomes = (struct gw_ledger){0};

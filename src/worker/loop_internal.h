@@ -65,6 +65,7 @@ struct gw_loop {
     struct gw_rng rng;
     uint64_t wait_until_us;     // RETRY: inputs stand still until then
     bool waiting;
+    bool abort_owed;            // the last abort did not come through: nothing is processed until it does
     uint32_t abort_streak;      // transactions aborted in a row
     uint32_t suspect_records;   // 0: no suspicion; else at most so many records a transaction
     bool probe_due;             // commit an empty transaction before condemning a record
