@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,6 +25,9 @@ enum {
     STABLE_US = 30 * 1000 * 1000, // a child that lived so long starts its backoff anew
     EXIT_USAGE = 2,
     EXIT_NOT_READY = 3,
+    EXIT_FENCED = 5,
+    FENCED_MAX = 3, // so often within FENCED_WITHIN_US of a start is final: a rival has the same transactional id
+    FENCED_WITHIN_US = 60 * 1000 * 1000,
 };
 
 struct child {
@@ -35,6 +39,7 @@ struct child {
     uint64_t started_us;
     uint64_t restart_at_us; // 0: do not start
     struct gw_backoff backoff;
+    uint32_t fenced_count; // in a row, soon after a start
     int exit_code;
 };
 
@@ -122,6 +127,13 @@ static void plan_restart(struct supervisor *self, struct child *child)
     }
     uint64_t now_us = gw_clock_mono_us();
     uint32_t delay_ms = 0;
+    bool fenced = child->exit_code == EXIT_FENCED && now_us - child->started_us < FENCED_WITHIN_US;
+    child->fenced_count = fenced ? child->fenced_count + 1 : 0;
+    if (child->fenced_count >= FENCED_MAX) {
+        gw_log_error("child.fenced", "name=%s times=%u action='another process uses the same transactional id: set "
+                     "worker.instance'", child->what->name, child->fenced_count);
+        return;
+    }
     if (now_us - child->started_us > STABLE_US) {
         gw_backoff_reset(&child->backoff);
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // `godwit run` with several workers: one child process each, started again when it dies, its lines prefixed.
 //
-// A child that exits with 0, 2 (usage) or 3 (not ready, needs an operator) is not started again. Others are, after a
-// jittered delay that grows with quick deaths. SIGTERM or SIGINT drains all children; a second signal kills them. Children
+// A child that exits with 0, 2 (usage) or 3 (not ready, needs an operator) is not started again, nor one that was fenced
+// (5) three times in a row within a minute of its start. Others are, after a jittered delay that grows with quick deaths. SIGTERM or SIGINT drains all children; a second signal kills them. Children
 // die with the supervisor, however it dies.
 #pragma once
 

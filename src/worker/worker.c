@@ -44,6 +44,8 @@ int gw_exit_code(gw_status status)
         return 3;
     case GW_E_CONFLICT:
         return 4;
+    case GW_E_FENCED:
+        return 5;
     default:
         return 1;
     }

@@ -40,5 +40,5 @@ int gw_worker_find(const char *name); // index, or -1
 // /readyz and /metrics at worker.ops_port_base + its index. Blocks signals of the calling thread.
 GW_CHECK gw_status gw_worker_run(int index, const struct gw_config *config, gw_err *err);
 
-// Process exit code of a status: 0 ok, 1 failure, 2 usage or configuration, 3 not ready, 4 conflict.
+// Process exit code of a status: 0 ok, 1 failure, 2 usage or configuration, 3 not ready, 4 conflict, 5 fenced.
 int gw_exit_code(gw_status status);
