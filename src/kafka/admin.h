@@ -71,6 +71,11 @@ GW_CHECK gw_status gw_kafka_admin_group_members(struct gw_kafka_admin *admin, co
 GW_CHECK gw_status gw_kafka_admin_watermarks(struct gw_kafka_admin *admin, const char *topic, int32_t partition,
                                              uint32_t timeout_ms, int64_t *ret_low, int64_t *ret_high, gw_err *err);
 
+// The same for many partitions with one request a broker: replaces each position's offset, GW_KAFKA_OFFSET_END or
+// GW_KAFKA_OFFSET_START, by what it is now; GW_KAFKA_OFFSET_NONE where it is not known. Each partition at most once.
+GW_CHECK gw_status gw_kafka_admin_log_offsets(struct gw_kafka_admin *admin, struct gw_kafka_position *positions,
+                                              size_t count, uint32_t timeout_ms, gw_err *err);
+
 // Answers with the time that one metadata round trip took. For /health.
 GW_CHECK gw_status gw_kafka_admin_ping(struct gw_kafka_admin *admin, uint32_t timeout_ms, uint64_t *ret_latency_us,
                                        gw_err *err);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Probes what the service leans on, one after the other, every 2 s, each with a limit of 1 s, on a thread of its own;
+// readers copy the last results. The same thread loads the model that the bridge shows.
+//
+//   required    kafka, replies, score (a scorer of the synchronous lane reports), model
+//   not         redis (answers become PARTIAL), postgres, schema registry (ids are known since the start)
+#pragma once
+
+#include "worker/bridge_model.h"
+#include "worker/bridge_predict.h"
+#include "worker/bridge_watch.h"
+
+struct gw_bridge_health;
+
+// All are borrowed until stop.
+struct gw_bridge_health_options {
+    const struct gw_runtime *runtime;
+    struct gw_bridge_model *model;
+    struct gw_bridge_predict *predict; // told whether Kafka is away
+    struct gw_bridge_watch *watch;
+};
+
+// Starts the thread.
+GW_CHECK gw_status gw_bridge_health_start(const struct gw_bridge_health_options *options,
+                                          struct gw_bridge_health **ret_health, gw_err *err);
+// Joins the thread and frees. NULL is legal.
+void gw_bridge_health_stop(struct gw_bridge_health *health);
+
+// The port. Any thread.
+void gw_bridge_health_show(struct gw_bridge_health *health, struct gw_api_health *ret_health);
+
+// Appends the password to a libpq URI or keyword string. For tests.
+GW_CHECK gw_status gw_bridge_postgres_uri(const char *uri, const char *password, struct gw_buf *out);
