@@ -4,6 +4,7 @@
 #include "admin/schemas.h"
 #include "admin/topics.h"
 #include "avro/framing.h"
+#include "avro/resolve.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -42,9 +43,15 @@ gw_status gw_schema_gate_open(const struct gw_schema_gate *gate, struct gw_slice
     if (entry->match == GW_SCHEMA_INCOMPATIBLE) {
         return gw_fail(err, GW_E_UNKNOWN_SCHEMA, "schema id %u cannot be read as ours: %s", id, entry->reason);
     }
-    (void)scratch;
-    (void)arena;
-    return gw_fail(err, GW_E_UNKNOWN_SCHEMA, "schema id %u is another schema than ours", id);
+    gw_buf_clear(scratch);
+    GW_TRY(gw_avro_resolver_transcode(entry->resolver, body, scratch, err));
+    uint8_t *copy = gw_arena_alloc(arena, scratch->size);
+    if (copy == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory for a transcoded record");
+    }
+    memcpy(copy, scratch->data, scratch->size);
+    *ret_body = gw_slice_make(copy, scratch->size);
+    return GW_OK;
 }
 
 uint32_t gw_schema_gate_id(const struct gw_schema_gate *gate)
@@ -60,8 +67,17 @@ static gw_status match(void *context, struct gw_slice writer_text, struct gw_sli
         *ret_match = GW_SCHEMA_SAME;
         return GW_OK;
     }
-    (void)ret_resolver;
-    return gw_fail(err, GW_E_MISMATCH, "it is another schema than ours");
+    struct gw_avro_resolver *resolver = NULL;
+    GW_TRY(gw_avro_resolver_new((const char *)writer_text.data, writer_text.size, (const char *)reader_text.data,
+                                reader_text.size, &resolver, err));
+    *ret_match = GW_SCHEMA_RESOLVED;
+    *ret_resolver = resolver;
+    return GW_OK;
+}
+
+static void free_resolver(void *resolver)
+{
+    gw_avro_resolver_free(resolver);
 }
 
 static const char *schema_of(const char *record)
@@ -77,7 +93,7 @@ static const char *schema_of(const char *record)
 static gw_status resolve_all(struct gw_schema_gates *gates, struct gw_schemas *schemas,
                              const struct gw_topic_def *const *topics, gw_err *err)
 {
-    const struct gw_schema_ops ops = {.match = match, .resolver_free = NULL};
+    const struct gw_schema_ops ops = {.match = match, .resolver_free = free_resolver};
     for (size_t i = 0; i < gates->count; i++) {
         const char *text = topics[i]->schema != NULL ? schema_of(topics[i]->schema) : NULL;
         if (text == NULL) {
