@@ -22,6 +22,22 @@ java_locate() {
     JARS=$CACHE/kafka-$(pom_property kafka.version)-registry-$(pom_property registry.version)-$(sha256sum <"$POM" | cut -c1-8)
 }
 
+# Maven does not look at the environment's proxies: prints them as its global settings, below the user's own.
+maven_settings() {
+    local scheme variable
+    echo '<settings><proxies>'
+    for scheme in http https; do
+        variable=${scheme}_proxy
+        if [[ ${!variable:-} =~ ^([a-z]+://)?(([^:@/]*):([^@/]*)@)?([^:/@]+)(:([0-9]+))?/?$ ]]; then
+            printf '<proxy><id>%s</id><protocol>%s</protocol><host>%s</host><port>%s</port>' "environment-$scheme" "$scheme" \
+                "${BASH_REMATCH[5]}" "${BASH_REMATCH[7]:-80}"
+            printf '<username>%s</username><password>%s</password>' "${BASH_REMATCH[3]}" "${BASH_REMATCH[4]}"
+            printf '<nonProxyHosts>%s</nonProxyHosts></proxy>\n' "$(sed 's/ *, */|/g; s/|\./|*./g; s/^\./*./' <<<"${no_proxy:-}")"
+        fi
+    done
+    echo '</proxies></settings>'
+}
+
 # Downloads to a folder aside and renames it, so that a reader sees all or nothing; stacks that start at once wait here.
 java_fetch() {
     [[ -d $JARS ]] && return
@@ -33,10 +49,16 @@ java_fetch() {
         rm -rf "$JARS.part"
         mkdir -p "$JARS.part"
         cp "$POM" "$JARS.part/pom.xml"
+        local settings=()
+        if [[ -n ${https_proxy:-}${http_proxy:-} ]]; then
+            (umask 077 && maven_settings >"$JARS.part/settings.xml")
+            settings=(-gs "$JARS.part/settings.xml")
+        fi
         # MAVEN_ARGS is read by Maven itself from 3.9 on; 3.8 needs it on the command line, and twice does no harm.
         # shellcheck disable=SC2086
-        mvn -q -B -f "$JARS.part/pom.xml" ${MAVEN_ARGS:-} package -Dout="$JARS.part" 2>&1 | sed 's/\x1b\[[0-9;]*m//g' >&2 || exit 1
+        mvn -q -B -f "$JARS.part/pom.xml" "${settings[@]}" ${MAVEN_ARGS:-} package -Dout="$JARS.part" 2>&1 | sed 's/\x1b\[[0-9;]*m//g' >&2 || exit 1
         [[ -d $JARS.part/kafka/lib && -n $(compgen -G "$JARS.part/registry/*-runner.jar") ]] || exit 1
+        rm -f "$JARS.part/settings.xml"
         mv "$JARS.part" "$JARS"
     ) 8>"$CACHE/fetch.lock" || die 1 "fetching the Java programs failed"
 }
