@@ -40,8 +40,8 @@ static gw_status port_predict(void *context, const struct gw_api_predict *predic
     return gw_bridge_predict_submit(bridge->predict, predict, call, err);
 }
 
-static gw_status port_features(void *context, enum gw_api_entity entity, int64_t id,
-                               struct gw_api_feature_row *ret_row, gw_err *err)
+static gw_status port_features(void *context, enum gw_api_entity entity, int64_t id, struct gw_api_feature_row *ret_row,
+                               gw_err *err)
 {
     struct bridge *bridge = context;
     return gw_bridge_features_read(bridge->features, entity, id, ret_row, err);

@@ -116,9 +116,8 @@ gw_status gw_bridge_answer(const struct gw_prediction *prediction, int primary_h
         const struct gw_ranked *from = &prediction->ranked.items[i];
         uint32_t head = primary_head >= 0 ? (uint32_t)primary_head : 0;
         bool known = head < from->heads.count && (primary_head >= 0 || from->heads.count == 1);
-        ranked[i] = (struct gw_api_ranked){.tweet_id = from->tweet_id,
-                                           .score = from->score,
-                                           .confidence = known ? from->heads.items[head] : NAN};
+        ranked[i] = (struct gw_api_ranked){
+            .tweet_id = from->tweet_id, .score = from->score, .confidence = known ? from->heads.items[head] : NAN};
     }
     enum gw_api_outcome outcome = gw_bridge_outcome(prediction->status);
     bool scored = outcome == GW_API_OK || outcome == GW_API_PARTIAL;

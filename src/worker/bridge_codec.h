@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Between the REST interface's shapes and the records: a predict call to a PredictionRequest, a Prediction to an answer.
-// Pure functions.
+// Between the REST interface's shapes and the records: a predict call to a PredictionRequest, a Prediction to an
+// answer. Pure functions.
 #pragma once
 
 #include "api/api.h"
@@ -20,8 +20,8 @@ GW_CHECK gw_status gw_bridge_encode(const struct gw_api_predict *predict, const 
 
 enum gw_api_outcome gw_bridge_outcome(enum gw_prediction_status status);
 
-// The answer as the caller sees it; borrows from `prediction` and `arena`. primary_head: which head's probability is the
-// confidence, -1 when unknown: then a lone head's, else NaN. GW_E_MEMORY: the arena is full.
+// The answer as the caller sees it; borrows from `prediction` and `arena`. primary_head: which head's probability is
+// the confidence, -1 when unknown: then a lone head's, else NaN. GW_E_MEMORY: the arena is full.
 GW_CHECK gw_status gw_bridge_answer(const struct gw_prediction *prediction, int primary_head, struct gw_arena *arena,
                                     struct gw_api_prediction *ret_answer, gw_err *err);
 

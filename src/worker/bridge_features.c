@@ -114,8 +114,7 @@ gw_status gw_bridge_features_read(struct gw_bridge_features *features, enum gw_a
         .view = gw_feature_set_view(features->set, (size_t)view_index)->code, .id_count = 1, .id = {id, 0}};
     struct connection *connection = acquire(features, id);
     struct gw_slice row = {0};
-    gw_status status =
-        gw_store_read(connection->store, &key, 1, gw_clock_mono_us() + features->timeout_us, &row, err);
+    gw_status status = gw_store_read(connection->store, &key, 1, gw_clock_mono_us() + features->timeout_us, &row, err);
     if (status == GW_OK) {
         status = explain(features->set, (size_t)view_index, row, id, ret_row, err);
     }

@@ -109,8 +109,8 @@ static void release(struct gw_flights *flights, uint32_t slot, struct gw_flight 
         }
     }
     flights->idle[flights->capacity - flights->count - 1] = slot;
-    bool removed = gw_map_remove(&flights->by_id, gw_load_be64(ret_flight->request_id),
-                                 gw_load_be64(ret_flight->request_id + 8));
+    bool removed =
+        gw_map_remove(&flights->by_id, gw_load_be64(ret_flight->request_id), gw_load_be64(ret_flight->request_id + 8));
     GW_ASSERT(removed);
 }
 

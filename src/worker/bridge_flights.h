@@ -28,8 +28,8 @@ struct gw_flight {
 GW_CHECK gw_status gw_flights_new(size_t capacity, struct gw_flights **ret_flights, gw_err *err);
 void gw_flights_free(struct gw_flights *flights);
 
-// Copies it. *ret_earliest: its deadline is now the nearest one. GW_E_EXHAUSTED: the table is full. GW_E_CONFLICT: the id
-// is under way already.
+// Copies it. *ret_earliest: its deadline is now the nearest one. GW_E_EXHAUSTED: the table is full. GW_E_CONFLICT: the
+// id is under way already.
 GW_CHECK gw_status gw_flights_add(struct gw_flights *flights, const struct gw_flight *flight, bool *ret_earliest,
                                   gw_err *err);
 

@@ -66,8 +66,7 @@ static size_t count_partitions(struct gw_bridge_lag *lag, const struct gw_topic_
     size_t count = (size_t)def->partition_count;
     struct gw_kafka_topic_state state = {0};
     // Whoever made a source topic chose its count; ours have the one in topics.ini.
-    if (def->source &&
-        gw_kafka_admin_topic_describe(lag->admin, def->full_name, REQUEST_MS, &state, NULL) == GW_OK) {
+    if (def->source && gw_kafka_admin_topic_describe(lag->admin, def->full_name, REQUEST_MS, &state, NULL) == GW_OK) {
         count = state.exists ? (size_t)state.partition_count : 0;
         gw_kafka_topic_state_deinit(&state);
     }
@@ -226,8 +225,8 @@ static void look_at_groups(struct gw_bridge_lag *lag, struct gw_bridge_look *loo
     look->group_count = GW_COUNT_OF(groups);
     for (size_t i = 0; i < GW_COUNT_OF(groups); i++) {
         struct gw_bridge_group *group = &look->groups[i];
-        *group = (struct gw_bridge_group){
-            .name = groups[i].name, .lag_records = -1, .records_per_s = NAN, .members = -1};
+        *group =
+            (struct gw_bridge_group){.name = groups[i].name, .lag_records = -1, .records_per_s = NAN, .members = -1};
         if (groups[i].topic_count > 0) {
             measure(lag, i, group, now_us);
         }

@@ -47,8 +47,8 @@ void gw_bridge_model_free(struct gw_bridge_model *model)
 static bool is_current(struct gw_bridge_model *model, const char *scorers_digest)
 {
     pthread_mutex_lock(&model->lock);
-    bool current = model->bundle != NULL && (scorers_digest[0] == '\0' ||
-                                             strcmp(gw_bundle_info(model->bundle)->digest, scorers_digest) == 0);
+    bool current = model->bundle != NULL &&
+                   (scorers_digest[0] == '\0' || strcmp(gw_bundle_info(model->bundle)->digest, scorers_digest) == 0);
     pthread_mutex_unlock(&model->lock);
     return current;
 }

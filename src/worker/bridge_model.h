@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The model that the bridge shows: the bundle in score.model_directory, loaded like the scorer loads it. Scores come from
-// the scorer; from here come names, heads, and which of them is the confidence.
+// The model that the bridge shows: the bundle in score.model_directory, loaded like the scorer loads it. Scores come
+// from the scorer; from here come names, heads, and which of them is the confidence.
 //
 // Loading reads and verifies a whole bundle, so one thread (the health prober) does it aside; readers take a lock for a
 // few instructions.

@@ -21,10 +21,10 @@
 #include <time.h>
 
 enum {
-    WAIT_MS = 50,            // how long a thread waits before it looks at `closing`
-    END_TIMEOUT_MS = 1000,   // of one question for the end of the reply partition
+    WAIT_MS = 50,          // how long a thread waits before it looks at `closing`
+    END_TIMEOUT_MS = 1000, // of one question for the end of the reply partition
     ALIVE_US = 5000000,
-    COMPLAIN_US = 5000000,   // bad replies are logged at most this often
+    COMPLAIN_US = 5000000, // bad replies are logged at most this often
     ARENA_BLOCK_BYTES = 256 << 10,
     ARENA_LIMIT_BYTES = 64 << 20,
     QUEUED_BYTES_MAX = 64 << 20, // encoded requests on their way to the sender
@@ -46,7 +46,7 @@ struct gw_bridge_predict {
     struct gw_bridge_model *model;
     int32_t reply_partition;
 
-    pthread_mutex_t lock; // guards flights, failure and why
+    pthread_mutex_t lock;       // guards flights, failure and why
     pthread_cond_t timer_wakes; // an earlier deadline, or closing; monotonic clock
     struct gw_flights *flights;
     gw_err failure;
@@ -59,9 +59,9 @@ struct gw_bridge_predict {
 
     atomic_bool closing;
     atomic_bool draining;
-    atomic_bool ready;         // the receiver stands at an end it has asked for
+    atomic_bool ready; // the receiver stands at an end it has asked for
     atomic_bool kafka_up;
-    atomic_ullong turned_us;   // monotonic: the receiver's last turn
+    atomic_ullong turned_us; // monotonic: the receiver's last turn
     pthread_t threads[3];
     size_t thread_count;
 
@@ -301,8 +301,7 @@ static gw_status stand_at_end(struct gw_bridge_predict *predict, gw_err *err)
     int64_t high = 0;
     GW_TRY(gw_kafka_consumer_watermarks(predict->consumer, topic, predict->reply_partition, END_TIMEOUT_MS, &low, &high,
                                         err));
-    const struct gw_kafka_position position = {
-        .topic = topic, .partition = predict->reply_partition, .offset = high};
+    const struct gw_kafka_position position = {.topic = topic, .partition = predict->reply_partition, .offset = high};
     GW_TRY(gw_kafka_consumer_assign(predict->consumer, &position, 1, err));
     gw_log_info("replies.assigned", "topic=%s partition=%d offset=%lld", topic, predict->reply_partition,
                 (long long)high);
@@ -428,10 +427,8 @@ bool gw_bridge_predict_alive(const struct gw_bridge_predict *predict)
 void gw_bridge_predict_health(struct gw_bridge_predict *predict, struct gw_api_dependency *ret_health)
 {
     bool ready = atomic_load(&predict->ready);
-    *ret_health = (struct gw_api_dependency){.name = "replies",
-                                             .required = true,
-                                             .latency_ms = NAN,
-                                             .state = ready ? GW_API_STATE_UP : GW_API_STATE_DOWN};
+    *ret_health = (struct gw_api_dependency){
+        .name = "replies", .required = true, .latency_ms = NAN, .state = ready ? GW_API_STATE_UP : GW_API_STATE_DOWN};
     if (!ready) {
         pthread_mutex_lock(&predict->lock);
         snprintf(ret_health->detail, sizeof ret_health->detail, "%s",
@@ -476,8 +473,8 @@ static gw_status make_metrics(struct gw_bridge_predict *predict, gw_err *err)
         gw_metrics_gauge(metrics, "godwit_bridge_inflight_requests", "", "Callers who wait for a prediction.");
     predict->unknown = gw_metrics_counter(metrics, "godwit_bridge_unknown_replies_total", "",
                                           "Replies nobody waits for: late, of an earlier run, or another bridge's.");
-    predict->bad = gw_metrics_counter(metrics, "godwit_bridge_unreadable_replies_total", "",
-                                      "Replies that could not be decoded.");
+    predict->bad =
+        gw_metrics_counter(metrics, "godwit_bridge_unreadable_replies_total", "", "Replies that could not be decoded.");
     predict->latency = gw_metrics_histogram(metrics, "godwit_bridge_latency_seconds", "",
                                             "From a request's acceptance to its answer, whatever the outcome.");
     made = made && predict->inflight != NULL && predict->unknown != NULL && predict->bad != NULL &&

@@ -41,7 +41,7 @@ struct gw_bridge_watch {
     pthread_mutex_t lock; // guards what follows
     struct gw_overview speeds;
     struct gw_bridge_look look;
-    int64_t looked_ms; // wall; 0: never
+    int64_t looked_ms;  // wall; 0: never
     char tail_why[160]; // the tail cannot read
 
     atomic_bool closing;
@@ -290,8 +290,7 @@ static void show_workers(const struct gw_bridge_watch *watch, uint32_t scorers, 
             snprintf(worker->detail, sizeof worker->detail, "group members are not known");
         }
     }
-    struct gw_api_worker *score =
-        add_worker(overview, "score", scorers > 0 ? GW_API_STATE_UP : GW_API_STATE_DOWN);
+    struct gw_api_worker *score = add_worker(overview, "score", scorers > 0 ? GW_API_STATE_UP : GW_API_STATE_DOWN);
     snprintf(score->detail, sizeof score->detail, "%u lane%s report%s", scorers, scorers == 1 ? "" : "s",
              scorers == 1 ? "s" : "");
     add_worker(overview, "bridge", GW_API_STATE_UP);

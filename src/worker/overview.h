@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the serving_metrics stream and successive counts say about the pipeline's speed. Pure: records and times come in.
+// What the serving_metrics stream and successive counts say about the pipeline's speed. Pure: records and times come
+// in.
 //
 // Each scoring process writes one record a second per lane thread. A lane's figures are those of each process's last
 // whole second, summed; a latency is the worst process's, because an average of percentiles hides the one that hurts.
