@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+enum { TRANSCODED_BYTES_MAX = 8 << 20 };
+
 struct gw_schema_gate {
     struct gw_schema_table *table; // NULL: the topic has no schema
 };
@@ -45,6 +47,9 @@ gw_status gw_schema_gate_open(const struct gw_schema_gate *gate, struct gw_slice
     }
     gw_buf_clear(scratch);
     GW_TRY(gw_avro_resolver_transcode(entry->resolver, body, scratch, err));
+    if (scratch->size > TRANSCODED_BYTES_MAX) { // defaults multiply with items
+        return gw_fail(err, GW_E_TOO_LARGE, "a record of schema id %u takes %zu bytes in ours", id, scratch->size);
+    }
     uint8_t *copy = gw_arena_alloc(arena, scratch->size);
     if (copy == NULL) {
         return gw_fail(err, GW_E_MEMORY, "no memory for a transcoded record");

@@ -77,6 +77,8 @@ static struct gw_feature_set *standard_set(void)
         {"tweet_count", NULL, 0},
         {"is_verified", NULL, 0},
         {"user_state", NULL, 0},
+        {"author_id_high", NULL, 0},
+        {"author_id_low", NULL, 0},
     };
     static const char *const sides[] = {"actor", "tweet", "author", "target", "profile"};
     const struct gw_feature_vocabulary vocabulary = {attributes, GW_COUNT_OF(attributes), sides, GW_COUNT_OF(sides)};
