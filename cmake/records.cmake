@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # gw_records: codecs that avrogen writes from schemas/*.avsc into <build>/generated/records.
-add_executable(avrogen ${CMAKE_CURRENT_SOURCE_DIR}/src/avro/avrogen.c)
+add_executable(avrogen src/avro/avrogen.c src/avro/avrogen/emit.c src/avro/avrogen/header.c src/avro/avrogen/codec.c)
 target_link_libraries(avrogen PRIVATE gw_avro)
 
 # gw_avro_records(NAME OUTDIR SCHEMA...): a static library with the codecs of the records in the schema files. Includes

@@ -279,8 +279,8 @@ gw_status gw_avro_resolver_new(const char *writer_json, size_t writer_size, cons
         return no_memory(err);
     }
     gw_arena_init(&resolver->arena, ARENA_BLOCK_BYTES, ARENA_LIMIT_BYTES);
-    gw_status status = build(resolver, gw_slice_make(writer_json, writer_size),
-                             gw_slice_make(reader_json, reader_size), err);
+    gw_status status =
+        build(resolver, gw_slice_make(writer_json, writer_size), gw_slice_make(reader_json, reader_size), err);
     if (status != GW_OK) {
         gw_avro_resolver_free(resolver);
         return status;

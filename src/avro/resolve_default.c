@@ -67,8 +67,8 @@ static int hex_digit(uint8_t c)
     return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; // the JSON reader has checked that it is one
 }
 
-// Decodes one character of a bytes or fixed default: code points 0 to 255 stand for the bytes. Returns its length in the
-// text, 0 when it is above. The JSON reader has checked escapes and UTF-8.
+// Decodes one character of a bytes or fixed default: code points 0 to 255 stand for the bytes. Returns its length in
+// the text, 0 when it is above. The JSON reader has checked escapes and UTF-8.
 static size_t decode_byte(const uint8_t *at, uint8_t *ret_byte)
 {
     static const char letters[] = "\"\\/bfnrt";
@@ -112,8 +112,8 @@ static gw_status encode_bytes(const struct gw_avro_type *type, struct gw_json *j
     for (size_t at = 0; at < raw.size && status == GW_OK;) {
         size_t length = decode_byte(raw.data + at, &bytes.data[bytes.size]);
         if (length == 0) {
-            status = gw_fail(err, GW_E_INVALID, "default of %s has a character above U+00FF",
-                             gw_avro_kind_name(type->kind));
+            status =
+                gw_fail(err, GW_E_INVALID, "default of %s has a character above U+00FF", gw_avro_kind_name(type->kind));
         }
         bytes.size++;
         at += length;

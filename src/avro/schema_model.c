@@ -64,9 +64,9 @@ static const char *const kind_names[] = {
 };
 
 static const uint8_t wire_minimums[] = {
-    [GW_AVRO_NULL] = 0,  [GW_AVRO_BOOLEAN] = 1, [GW_AVRO_INT] = 1,   [GW_AVRO_LONG] = 1, [GW_AVRO_FLOAT] = 4,
-    [GW_AVRO_DOUBLE] = 8, [GW_AVRO_BYTES] = 1,  [GW_AVRO_STRING] = 1, [GW_AVRO_ENUM] = 1, [GW_AVRO_ARRAY] = 1,
-    [GW_AVRO_MAP] = 1,   [GW_AVRO_OPTIONAL] = 1,
+    [GW_AVRO_NULL] = 0,  [GW_AVRO_BOOLEAN] = 1, [GW_AVRO_INT] = 1,   [GW_AVRO_LONG] = 1,
+    [GW_AVRO_FLOAT] = 4, [GW_AVRO_DOUBLE] = 8,  [GW_AVRO_BYTES] = 1, [GW_AVRO_STRING] = 1,
+    [GW_AVRO_ENUM] = 1,  [GW_AVRO_ARRAY] = 1,   [GW_AVRO_MAP] = 1,   [GW_AVRO_OPTIONAL] = 1,
 };
 
 static gw_status parse_type(struct parser *parser, struct gw_json *json, const char *space,
@@ -109,9 +109,9 @@ static gw_status scan_object(struct parser *parser, struct gw_json *json, struct
 
 static gw_status require(struct parser *parser, const struct object *object, enum attribute attribute)
 {
-    return object->has[attribute] ? GW_OK
-                                  : gw_fail(parser->err, GW_E_INVALID, "schema: attribute '%s' is missing",
-                                            attribute_names[attribute]);
+    return object->has[attribute]
+               ? GW_OK
+               : gw_fail(parser->err, GW_E_INVALID, "schema: attribute '%s' is missing", attribute_names[attribute]);
 }
 
 static bool is_letter(uint8_t c)
@@ -347,8 +347,8 @@ static gw_status parse_union(struct parser *parser, struct gw_json *json, const 
 }
 
 // Name, namespace, aliases and doc; makes the type known under its name. *ret_space is the namespace inside.
-static gw_status parse_named(struct parser *parser, struct object *object, const char *space,
-                             struct gw_avro_type *type, const char **ret_space)
+static gw_status parse_named(struct parser *parser, struct object *object, const char *space, struct gw_avro_type *type,
+                             const char **ret_space)
 {
     const char *name = NULL;
     enum gw_avro_kind primitive = GW_AVRO_NULL;

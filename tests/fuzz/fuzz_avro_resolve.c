@@ -13,9 +13,11 @@ static struct gw_slice take_part(struct gw_slice *rest)
     return part;
 }
 
-static gw_status open_resolver(struct gw_slice writer, struct gw_slice reader, struct gw_avro_resolver **ret, gw_err *err)
+static gw_status open_resolver(struct gw_slice writer, struct gw_slice reader, struct gw_avro_resolver **ret,
+                               gw_err *err)
 {
-    return gw_avro_resolver_new((const char *)writer.data, writer.size, (const char *)reader.data, reader.size, ret, err);
+    return gw_avro_resolver_new((const char *)writer.data, writer.size, (const char *)reader.data, reader.size, ret,
+                                err);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -44,17 +44,17 @@ static void hostile_block_is_refused(void **state)
 {
     (void)state;
     const struct gw_slice cases[] = {
-        BYTES(6, 2, 'a', 2, 'b', 0),                   // an item is missing: its length is the end's zero
-        BYTES(6, 2, 'a', 2, 'b', 2, 'c'),              // no end
-        BYTES(8, 2, 'a', 2, 'b', 2),                   // the last item is cut
-        BYTES(100, 2, 'a', 0),                         // more items than bytes
-        BYTES(5, 10, 2, 'a', 2, 'b', 2, 'c', 0),       // the block is longer than it says
-        BYTES(5, 14, 2, 'a', 2, 'b', 2, 'c', 0),       // shorter
-        BYTES(5, 100, 2, 'a', 2, 'b', 2, 'c', 0),      // longer than the input
-        BYTES(5, 11, 2, 'a', 2, 'b', 2, 'c', 0),       // negative size
+        BYTES(6, 2, 'a', 2, 'b', 0),              // an item is missing: its length is the end's zero
+        BYTES(6, 2, 'a', 2, 'b', 2, 'c'),         // no end
+        BYTES(8, 2, 'a', 2, 'b', 2),              // the last item is cut
+        BYTES(100, 2, 'a', 0),                    // more items than bytes
+        BYTES(5, 10, 2, 'a', 2, 'b', 2, 'c', 0),  // the block is longer than it says
+        BYTES(5, 14, 2, 'a', 2, 'b', 2, 'c', 0),  // shorter
+        BYTES(5, 100, 2, 'a', 2, 'b', 2, 'c', 0), // longer than the input
+        BYTES(5, 11, 2, 'a', 2, 'b', 2, 'c', 0),  // negative size
         BYTES(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 0, 0), // the least count has no opposite
         BYTES(0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 0, 0), // the greatest
-        BYTES(0x80),                                   // the count is cut
+        BYTES(0x80),                                                             // the count is cut
     };
     struct gw_arena arena;
     gw_arena_init(&arena, 64, 4096);

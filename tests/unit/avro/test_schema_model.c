@@ -38,7 +38,8 @@ static void record_with_its_parts_is_read(void **state)
         "   \"default\": \"B\", \"aliases\": [\"Paint\"]}},"
         " {\"name\": \"again\", \"type\": \"Colour\"}, {\"name\": \"full\", \"type\": \"n.s.Colour\"},"
         " {\"name\": \"rates\", \"type\": {\"type\": \"map\", \"values\": \"other.Digest\"}}],"
-        " \"namespace\": \"n.s\", \"doc\": \"Record.\", \"type\": \"record\", \"name\": \"R\", \"unknown\": {\"x\": [1]}}");
+        " \"namespace\": \"n.s\", \"doc\": \"Record.\", \"type\": \"record\", \"name\": \"R\", \"unknown\": {\"x\": "
+        "[1]}}");
     const struct gw_avro_type *type = gw_avro_schema_root(schema);
     const struct gw_avro_field *fields = type->fields;
 
@@ -69,12 +70,12 @@ static void record_with_its_parts_is_read(void **state)
 static void namespace_is_the_enclosing_one_unless_said(void **state)
 {
     (void)state;
-    struct gw_avro_schema *schema = parse(
-        "{\"type\":\"record\",\"name\":\"a.b.R\",\"fields\":["
-        "{\"name\":\"x\",\"type\":{\"type\":\"record\",\"name\":\"S\",\"namespace\":\"c\",\"fields\":["
-        "{\"name\":\"y\",\"type\":{\"type\":\"fixed\",\"name\":\"F\",\"size\":1}}]}},"
-        "{\"name\":\"z\",\"type\":{\"type\":\"fixed\",\"name\":\"F\",\"size\":2}},"
-        "{\"name\":\"w\",\"type\":{\"type\":\"fixed\",\"name\":\"G\",\"namespace\":\"\",\"size\":2}}]}");
+    struct gw_avro_schema *schema =
+        parse("{\"type\":\"record\",\"name\":\"a.b.R\",\"fields\":["
+              "{\"name\":\"x\",\"type\":{\"type\":\"record\",\"name\":\"S\",\"namespace\":\"c\",\"fields\":["
+              "{\"name\":\"y\",\"type\":{\"type\":\"fixed\",\"name\":\"F\",\"size\":1}}]}},"
+              "{\"name\":\"z\",\"type\":{\"type\":\"fixed\",\"name\":\"F\",\"size\":2}},"
+              "{\"name\":\"w\",\"type\":{\"type\":\"fixed\",\"name\":\"G\",\"namespace\":\"\",\"size\":2}}]}");
     const struct gw_avro_type *type = gw_avro_schema_root(schema);
     assert_string_equal(type->fields[0].type->full_name, "c.S");
     assert_string_equal(type->fields[0].type->fields[0].type->full_name, "c.F");
@@ -127,7 +128,8 @@ static void bad_schema_is_refused(void **state)
     assert_refused("{\"type\":\"record\",\"name\":\"a..R\",\"fields\":[]}", GW_E_INVALID, "schema: bad name 'a..R'");
     assert_refused("{\"type\":\"record\",\"name\":\"int\",\"fields\":[]}", GW_E_INVALID,
                    "schema: type 'int' is already defined");
-    assert_refused("{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[]}", GW_E_INVALID, "schema: enum 'E' has no symbols");
+    assert_refused("{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[]}", GW_E_INVALID,
+                   "schema: enum 'E' has no symbols");
     assert_refused("{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"A\"]}", GW_E_INVALID, "schema: 'A' twice");
     assert_refused("{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\"],\"default\":\"B\"}", GW_E_INVALID,
                    "schema: default 'B' is no symbol of 'E'");
@@ -147,10 +149,11 @@ static void references_that_multiply_are_refused(void **state)
     assert_ok(gw_buf_append_text(&json, R("{\"name\":\"x\",\"type\":\"int\"}")));
     for (int i = 1; i <= 17; i++) {
         struct gw_buf outer = {0};
-        assert_ok(gw_buf_append_format(&outer,
-                                       "{\"type\":\"record\",\"name\":\"R%d\",\"fields\":[{\"name\":\"x\",\"type\":%.*s},"
-                                       "{\"name\":\"y\",\"type\":\"R%.*d\"}]}",
-                                       i, (int)json.size, (const char *)json.data, i == 1 ? 0 : 1, i - 1));
+        assert_ok(
+            gw_buf_append_format(&outer,
+                                 "{\"type\":\"record\",\"name\":\"R%d\",\"fields\":[{\"name\":\"x\",\"type\":%.*s},"
+                                 "{\"name\":\"y\",\"type\":\"R%.*d\"}]}",
+                                 i, (int)json.size, (const char *)json.data, i == 1 ? 0 : 1, i - 1));
         gw_buf_deinit(&json);
         json = outer;
     }
@@ -166,8 +169,9 @@ static void types_nested_too_deeply_are_refused(void **state)
     struct gw_buf json = {0};
     struct gw_avro_schema *schema = NULL;
     gw_err err = {0};
-    assert_ok(gw_buf_append_text(&json, "{\"type\":\"record\",\"name\":\"Top\",\"fields\":[{\"name\":\"f0\",\"type\":"
-                                        "{\"type\":\"record\",\"name\":\"R0\",\"fields\":[{\"name\":\"x\",\"type\":\"int\"}]}}"));
+    assert_ok(gw_buf_append_text(
+        &json, "{\"type\":\"record\",\"name\":\"Top\",\"fields\":[{\"name\":\"f0\",\"type\":"
+               "{\"type\":\"record\",\"name\":\"R0\",\"fields\":[{\"name\":\"x\",\"type\":\"int\"}]}}"));
     for (int i = 1; i < GW_AVRO_DEPTH_MAX; i++) {
         assert_ok(gw_buf_append_format(&json,
                                        ",{\"name\":\"f%d\",\"type\":{\"type\":\"record\",\"name\":\"R%d\",\"fields\":["

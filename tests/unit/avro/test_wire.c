@@ -12,7 +12,7 @@ static void longs_survive_at_every_length(void **state)
     (void)state;
     for (unsigned bits = 0; bits < 64; bits++) {
         const int64_t values[] = {(int64_t)(UINT64_C(1) << bits), (int64_t)((UINT64_C(1) << bits) - 1),
-                                  (int64_t)(0 - (UINT64_C(1) << bits)), (int64_t)~(UINT64_C(1) << bits)};
+                                  (int64_t)(0 - (UINT64_C(1) << bits)), (int64_t) ~(UINT64_C(1) << bits)};
         for (size_t i = 0; i < GW_COUNT_OF(values); i++) {
             struct gw_buf out = {0};
             int64_t value = 0;
@@ -38,8 +38,13 @@ static void longs_are_zigzag(void **state)
     const struct {
         struct gw_slice bytes;
         int64_t value;
-    } cases[] = {{BYTES(0x00), 0}, {BYTES(0x01), -1},        {BYTES(0x02), 1},        {BYTES(0x7f), -64},
-                 {BYTES(0x80, 0x01), 64}, {BYTES(0xff, 0x01), -128}, {BYTES(0x80, 0x80, 0x00), 0}};
+    } cases[] = {{BYTES(0x00), 0},
+                 {BYTES(0x01), -1},
+                 {BYTES(0x02), 1},
+                 {BYTES(0x7f), -64},
+                 {BYTES(0x80, 0x01), 64},
+                 {BYTES(0xff, 0x01), -128},
+                 {BYTES(0x80, 0x80, 0x00), 0}};
     for (size_t i = 0; i < GW_COUNT_OF(cases); i++) {
         int64_t value = 77;
         struct gw_avro_reader reader = gw_avro_reader_make(cases[i].bytes);
@@ -120,9 +125,9 @@ static void floats_are_little_endian_and_not_cut(void **state)
 static void length_that_is_negative_or_too_large_is_refused(void **state)
 {
     (void)state;
-    const struct gw_slice cases[] = {
-        BYTES(0x01), BYTES(0x06, 'a', 'b'), BYTES(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01),
-        BYTES(0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 'a')};
+    const struct gw_slice cases[] = {BYTES(0x01), BYTES(0x06, 'a', 'b'),
+                                     BYTES(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01),
+                                     BYTES(0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 'a')};
     struct gw_slice text = {0};
     struct gw_avro_reader reader = gw_avro_reader_make(BYTES(0x04, 'a', 'b', 0x00));
     assert_ok(gw_avro_read_bytes(&reader, &text));

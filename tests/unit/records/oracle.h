@@ -96,7 +96,8 @@ static void oracle_fill(avro_value_t *value, struct gw_rng *rng)
         ORACLE(avro_value_set_string_len(value, bytes, size + 1));
         break;
     case AVRO_ENUM:
-        ORACLE(avro_value_set_enum(value, (int)gw_rng_below(rng, (uint64_t)avro_schema_enum_number_of_symbols(schema))));
+        ORACLE(
+            avro_value_set_enum(value, (int)gw_rng_below(rng, (uint64_t)avro_schema_enum_number_of_symbols(schema))));
         break;
     case AVRO_FIXED:
         size = (size_t)avro_schema_fixed_size(schema);

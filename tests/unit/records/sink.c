@@ -21,7 +21,8 @@ static void fields_hold_what_was_encoded(void **state)
     struct gw_slice texts[] = {gw_slice_text("a"), gw_slice_text("")};
     struct gw_avro_double_entry weights[] = {{gw_slice_text("k"), 2.5}, {gw_slice_text("k"), -0.0}};
     struct gw_inner_item inners[] = {{.label = gw_slice_text("in"), .weights = {weights, 2}}, {.label = {NULL, 0}}};
-    struct gw_outer_item outers[] = {{.colour = GW_COLOUR_DARK_BLUE2, .inners = {inners, 2}}, {.colour = GW_COLOUR_RED}};
+    struct gw_outer_item outers[] = {{.colour = GW_COLOUR_DARK_BLUE2, .inners = {inners, 2}},
+                                     {.colour = GW_COLOUR_RED}};
     const struct gw_kitchen_sink in = {.flag = true,
                                        .small = INT32_MIN,
                                        .large = INT64_MAX,
