@@ -199,7 +199,7 @@ void proc_print_log(const struct proc *proc)
     fseek(log, from, SEEK_SET);
     tail[fread(tail, 1, LOG_TAIL_BYTES, log)] = '\0';
     fclose(log);
-    print_error("---- end of the log of '%s':\n%s\n", proc->name, tail);
+    fprintf(stderr, "---- end of the log of '%s':\n%s\n", proc->name, tail); // cmocka's own call cuts long texts
 }
 
 // ---- http -----------------------------------------------------------------------------------------------------------
