@@ -4,7 +4,8 @@
 
 #include "worker/runtime.h"
 
-// Live traffic. Event time is wall time; history (if any) is sent first, as fast as it can, and ends at now.
+// Live traffic. Event time is wall time; history is sent first, as fast as it can, and ends at now. The profiles of all
+// users and the living tweets belong to it, even when history_us is 0.
 // Counts and rates of 0 are the simulator's defaults.
 struct gw_simulate_options {
     uint64_t seed;
