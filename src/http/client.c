@@ -21,6 +21,7 @@ struct gw_http_client {
     size_t url_index; // the one that answered last
     char *user;
     char *password;
+    char *token;
     char *ca_file;
     uint32_t timeout_ms;
     size_t body_bytes_max;
@@ -100,6 +101,7 @@ gw_status gw_http_client_new(const struct gw_http_client_options *options, struc
     bool failed = false;
     client->user = copy_unless_empty(options->user, &failed);
     client->password = copy_unless_empty(options->password, &failed);
+    client->token = copy_unless_empty(options->token, &failed);
     client->ca_file = copy_unless_empty(options->ca_file, &failed);
     client->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS;
     client->body_bytes_max = options->body_bytes_max != 0 ? options->body_bytes_max : BODY_BYTES_MAX;
@@ -129,8 +131,12 @@ void gw_http_client_free(struct gw_http_client *client)
     if (client->password != NULL) {
         explicit_bzero(client->password, strlen(client->password));
     }
+    if (client->token != NULL) {
+        explicit_bzero(client->token, strlen(client->token));
+    }
     gw_mem_free(client->user);
     gw_mem_free(client->password);
+    gw_mem_free(client->token);
     gw_mem_free(client->ca_file);
     gw_mem_free(client);
 }
@@ -180,6 +186,9 @@ static void prepare(struct gw_http_client *client, const struct gw_http_call *ca
         curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
         curl_easy_setopt(curl, CURLOPT_USERNAME, client->user);
         curl_easy_setopt(curl, CURLOPT_PASSWORD, client->password != NULL ? client->password : "");
+    } else if (client->token != NULL) {
+        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, client->token);
     }
     if (client->ca_file != NULL) {
         curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca_file);

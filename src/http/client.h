@@ -16,6 +16,7 @@ struct gw_http_client_options {
     const char *urls;      // base URLs, separated by commas: http or https, without a trailing slash
     const char *user;      // NULL or "": no authentication
     const char *password;  // may be NULL
+    const char *token;     // sent as a bearer token when there is no user; NULL or "": none
     const char *ca_file;   // PEM file that vouches for https; NULL or "": the system's
     uint32_t timeout_ms;   // of one try, connection included; 0 = 10,000
     size_t body_bytes_max; // of an answer; 0 = 4 MiB
@@ -35,7 +36,8 @@ struct gw_http_call {
 
 // Makes the call at the base URL that answered last; when that cannot be reached or answers 502, 503 or 504, at the
 // others. Replaces *body by the answer's body and sets *ret_code to the HTTP status, whatever it is. GW_E_UNAVAILABLE:
-// no base URL gave an answer (the message says why the last did not). GW_E_TIMEOUT: the last one timed out.
+// no base URL gave an answer (the message says why the last did not; after such a code *body is what came with it).
+// GW_E_TIMEOUT: the last one timed out.
 // GW_E_TOO_LARGE: over body_bytes_max.
 GW_CHECK gw_status gw_http_client_call(struct gw_http_client *client, const struct gw_http_call *call,
                                        struct gw_buf *body, int *ret_code, gw_err *err);

@@ -68,7 +68,7 @@ static const struct {
     {"netdb.h", ADAPTERS},
 };
 
-static const char tweet_folders[] = "label simulator worker api";
+static const char tweet_folders[] = "label simulator worker api cli";
 
 static int failures;
 

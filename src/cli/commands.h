@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The functions behind the table of commands, one file per noun. Only for src/cli.
+#pragma once
+
+#include "cli/cli.h"
+#include "model/bundle.h"
+
+gw_status gw_cli_config_check(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_config_show(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_features_clear(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_features_list(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_features_show(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_health(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_help(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_show(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_predict(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_run(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_schemas_list(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_schemas_register(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_simulate(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_topics_apply(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_topics_list(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_topics_plan(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_train(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_version(struct gw_cli *cli, gw_err *err);
+
+void gw_cli_run_details(FILE *to); // the workers there are
+
+// Options that a command shares with its function's file.
+extern const struct gw_cli_option gw_cli_simulate_options[];
+
+// Loads a bundle directory, or a bare XGBoost JSON file. `names` are the features of a file that has none (NULL, 0:
+// refuse one).
+GW_CHECK gw_status gw_cli_load_model(const char *path, const char *const *names, size_t name_count,
+                                     struct gw_bundle **ret_bundle, gw_err *err);
