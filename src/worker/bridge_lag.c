@@ -30,17 +30,22 @@ struct span {
 static const struct {
     const char *name;
     bool in_redis;
+    bool from_transactions; // only our transactions write what it reads
     enum gw_topic topics[4];
     size_t topic_count;
 } groups[] = {
-    {"rekey",
-     false,
-     {GW_TOPIC_UNIFIED_USER_ACTIONS, GW_TOPIC_TWEET_EVENTS, GW_TOPIC_SOCIAL_WRITE_EVENT, GW_TOPIC_USER_MODIFICATIONS},
-     4},
-    {"aggregate", false, {GW_TOPIC_ENTITY_EVENTS}, 1},
-    {"online", true, {GW_TOPIC_FEATURE_UPDATES}, 1},
-    {"score", false, {GW_TOPIC_PREDICTION_REQUESTS}, 1},
-    {"score-sync", false, {0}, 0}, // at-least-once: its scorers say how far behind they are
+    {.name = "rekey",
+     .topics = {GW_TOPIC_UNIFIED_USER_ACTIONS, GW_TOPIC_TWEET_EVENTS, GW_TOPIC_SOCIAL_WRITE_EVENT,
+                GW_TOPIC_USER_MODIFICATIONS},
+     .topic_count = 4},
+    {.name = "aggregate", .from_transactions = true, .topics = {GW_TOPIC_ENTITY_EVENTS}, .topic_count = 1},
+    {.name = "online",
+     .in_redis = true,
+     .from_transactions = true,
+     .topics = {GW_TOPIC_FEATURE_UPDATES},
+     .topic_count = 1},
+    {.name = "score", .topics = {GW_TOPIC_PREDICTION_REQUESTS}, .topic_count = 1},
+    {.name = "score-sync"}, // at-least-once: its scorers say how far behind they are
 };
 _Static_assert(GW_COUNT_OF(groups) <= GW_BRIDGE_GROUPS_MAX, "room for every group");
 
@@ -192,6 +197,12 @@ static bool read_positions(struct gw_bridge_lag *lag, size_t group, size_t count
     return true;
 }
 
+// A transaction ends with a marker that nobody reads: a single offset left is one, or a record not committed yet.
+static int64_t unread(int64_t offsets, bool from_transactions)
+{
+    return from_transactions && offsets == 1 ? 0 : GW_MAX(offsets, 0);
+}
+
 static void measure(struct gw_bridge_lag *lag, size_t group, struct gw_bridge_group *look, uint64_t now_us)
 {
     size_t places[PARTITIONS_MAX]; // of the group's partitions in the tables
@@ -213,7 +224,7 @@ static void measure(struct gw_bridge_lag *lag, size_t group, struct gw_bridge_gr
         int64_t next = lag->committed[i].offset >= 0 ? lag->committed[i].offset : start;
         any = any || lag->committed[i].offset >= 0;
         add(&read, next);
-        add(&behind, end >= 0 && next >= 0 ? GW_MAX(end - next, 0) : -1);
+        add(&behind, end >= 0 && next >= 0 ? unread(end - next, groups[group].from_transactions) : -1);
     }
     look->measured_lag = true;
     look->lag_records = behind.known && any ? behind.value : -1;

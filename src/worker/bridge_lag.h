@@ -14,7 +14,7 @@ struct gw_bridge_lag;
 struct gw_bridge_group {
     const char *name;     // without prefix; lives as long as the process
     bool measured_lag;    // false: this look does not tell lag and speed of this group
-    int64_t lag_records;  // -1: unknown. Transaction markers count: up to one a partition may stay
+    int64_t lag_records;  // -1: unknown. Transaction markers on the way count
     double records_per_s; // NaN: unknown
     int32_t members;      // -1: unknown
 };

@@ -247,8 +247,8 @@ static gw_status launch(struct gw_bridge_predict *predict, const struct gw_fligh
     return GW_OK;
 }
 
-gw_status gw_bridge_predict_submit(struct gw_bridge_predict *predict, const struct gw_api_predict *request,
-                                   struct gw_api_call *call, gw_err *err)
+static gw_status submit(struct gw_bridge_predict *predict, const struct gw_api_predict *request,
+                        struct gw_api_call *call, gw_err *err)
 {
     struct gw_bridge_ids ids;
     GW_TRY(check_open(predict, err));
@@ -275,6 +275,15 @@ gw_status gw_bridge_predict_submit(struct gw_bridge_predict *predict, const stru
     }
     if (status != GW_OK) {
         outgoing_free(outgoing);
+    }
+    return status;
+}
+
+gw_status gw_bridge_predict_submit(struct gw_bridge_predict *predict, const struct gw_api_predict *request,
+                                   struct gw_api_call *call, gw_err *err)
+{
+    gw_status status = submit(predict, request, call, err);
+    if (status != GW_OK) {
         gw_metric_add(predict->outcomes[status == GW_E_EXHAUSTED ? GW_API_OVERLOADED : GW_API_UNAVAILABLE], 1);
     }
     return status;
