@@ -40,9 +40,14 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 // ---- life cycle
 // --------------------------------------------------------------------------------------------------------
 
+// A dead letter is a whole record of the input with headers of ours: as large as topics.ini lets its topic be. What a
+// topic with a smaller bound refuses, the broker refuses.
+#define MESSAGE_BYTES_MAX "2097152"
+
 static const struct gw_kafka_property bulk_profile[] = {
     {"enable.idempotence", "true"}, // acks=all, order kept across retries
     {"compression.codec", "lz4"},   {"linger.ms", "5"}, {"queue.buffering.max.messages", "1000000"},
+    {"message.max.bytes", MESSAGE_BYTES_MAX},
     {"retry.backoff.ms", "5"}, // AddOffsetsToTxn after a commit waits this long (facts/kafka.md 3.3)
 };
 // Answers to waiting callers: the leader's acknowledgement is enough, because the lane is at-least-once by design and a
@@ -51,6 +56,7 @@ static const struct gw_kafka_property latency_profile[] = {
     {"enable.idempotence", "false"}, {"acks", "1"},
     {"compression.codec", "none"},   {"linger.ms", "0"},
     {"retry.backoff.ms", "5"},       {"message.timeout.ms", "5000"},
+    {"message.max.bytes", MESSAGE_BYTES_MAX},
 };
 
 static gw_status configure(const struct gw_kafka_producer_options *options, rd_kafka_conf_t *conf, gw_err *err)
@@ -190,7 +196,7 @@ static gw_status check_partition(struct gw_kafka_producer *producer, struct gw_k
 static rd_kafka_resp_err_t enqueue_full(struct gw_kafka_producer *producer, rd_kafka_topic_t *rkt,
                                         const struct gw_kafka_output *output)
 {
-    enum { FIELDS = 7, HEADERS_MAX = 16 };
+    enum { FIELDS = 7, HEADERS_MAX = 32 };
     GW_ASSERT(output->header_count <= HEADERS_MAX);
     rd_kafka_vu_t fields[FIELDS + HEADERS_MAX];
     size_t count = 0;

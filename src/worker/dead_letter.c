@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ORIGINAL_HEADERS_MAX = 24, OWN_HEADERS = 6 };
+enum { ORIGINAL_HEADERS_MAX = 24, OWN_HEADERS = 6 }; // together within what a producer takes: 32
 
 static uint32_t next_attempt(const struct gw_kafka_header *header)
 {

@@ -211,6 +211,10 @@ bool gw_lanes_ready(const struct gw_lanes *lanes, char *detail, size_t size)
             snprintf(detail, size, "%s is not running", lanes->items[i]->name);
             return false;
         }
+        if (!atomic_load(&status->member)) {
+            snprintf(detail, size, "%s waits for its group", lanes->items[i]->name);
+            return false;
+        }
         if (homeless > 0) {
             snprintf(detail, size, "%s: %u partitions without a starting offset: run godwit topics apply",
                      lanes->items[i]->name, homeless);

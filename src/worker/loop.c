@@ -51,6 +51,11 @@ void gw_loop_free(struct gw_loop *loop)
         return;
     }
     gw_loop_drop_batch(loop, true);
+    if (loop->txn_dirty) { // after a failure: leaving the group must not commit what is half done
+        gw_status status = loop->options.commit->ops->abort(loop->options.commit, NULL);
+        (void)status; // else the successor aborts it
+        loop->txn_dirty = false;
+    }
     gw_kafka_consumer_free(loop->consumer);
     loop->options.commit->ops->free(loop->options.commit);
     gw_arena_deinit(&loop->bodies);
@@ -224,7 +229,7 @@ static gw_status gather(struct gw_loop *loop, gw_err *err)
     return loop->fatal != GW_OK ? gw_fail(err, loop->fatal, "%s", loop->fatal_err.message) : GW_OK;
 }
 
-static gw_status process(struct gw_loop *loop, gw_err *err)
+gw_status gw_loop_process(struct gw_loop *loop, gw_err *err)
 {
     if (loop->slot_count == 0) {
         return GW_OK;
@@ -392,7 +397,7 @@ static gw_status turn(struct gw_loop *loop, gw_err *err)
         GW_TRY(gw_loop_run_probe(loop, err));
     }
     GW_TRY(gather(loop, err));
-    GW_TRY(process(loop, err));
+    GW_TRY(gw_loop_process(loop, err));
     return commit_due(loop, gw_clock_mono_us()) ? gw_loop_commit_now(loop, err) : GW_OK;
 }
 

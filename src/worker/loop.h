@@ -66,6 +66,7 @@ struct gw_loop_input {
 // Written by the loop, read by anyone.
 struct gw_loop_status {
     atomic_bool running;        // the loop is inside gw_loop_run
+    atomic_bool member;         // the group has said what is ours, if anything; false again during a rebalance
     atomic_uint assigned;       // input partitions held
     atomic_uint ready;          // of those, how many are being read
     atomic_uint without_position; // held, but nobody ever wrote a starting offset (STREAMS 6)

@@ -90,6 +90,7 @@ void gw_loop_update_lag(struct gw_loop *loop);
 
 // loop.c
 void gw_loop_drop_batch(struct gw_loop *loop, bool aborted);
+gw_status gw_loop_process(struct gw_loop *loop, gw_err *err); // the batch in hand; empty afterwards when it succeeds
 gw_status gw_loop_commit_now(struct gw_loop *loop, gw_err *err);
 
 // loop_faults.c

@@ -54,7 +54,8 @@ void gw_loop_assigned(void *context, struct gw_kafka_position *positions, bool *
     struct gw_loop *loop = context;
     loop->epoch++;
     for (size_t i = 0; i < count; i++) {
-        positions[i].offset = GW_KAFKA_OFFSET_END; // paused, and moved before anything is read
+        // Held until the seek. Not END: its lookup may be answered after the seek and would move the partition again.
+        positions[i].offset = GW_KAFKA_OFFSET_NONE;
         paused[i] = true;
         int source = source_of(loop, positions[i].topic);
         if (source < 0 || loop->partition_count == GW_LOOP_PARTITIONS_MAX) {
@@ -72,35 +73,39 @@ void gw_loop_assigned(void *context, struct gw_kafka_position *positions, bool *
         };
     }
     atomic_store(&loop->options.status->assigned, (unsigned)loop->partition_count);
+    atomic_store(&loop->options.status->member, true);
     gw_log_info("partitions.assigned", "loop=%s count=%zu", loop->options.name, count);
 }
 
-// The eager protocol revokes everything at once. Records polled but not processed are dropped: whoever owns the
-// partition next reads them again, because the offsets committed here end before them.
+// The eager protocol revokes everything at once. A batch in hand is finished first: what decode settled and emitted of it
+// (dead letters) is part of the open transaction already, so the offsets must move past it or the transaction must go.
 void gw_loop_revoked(void *context, const struct gw_kafka_position *positions, size_t count, bool lost)
 {
     (void)positions;
     struct gw_loop *loop = context;
     gw_err err = {0};
 
-    gw_loop_drop_batch(loop, lost);
-    if (loop->txn_dirty && !lost) {
-        gw_status status = gw_loop_commit_now(loop, &err);
+    if (!lost && (loop->txn_dirty || loop->slot_count > 0)) {
+        gw_status status = gw_loop_process(loop, &err);
+        if (status == GW_OK) {
+            status = gw_loop_commit_now(loop, &err);
+        }
         if (status != GW_OK) {
             gw_log_warn("revoke.commit_failed", "loop=%s reason='%s' action='aborted; the next owner reads again'",
                         loop->options.name, err.message);
             lost = true;
         }
     }
-    if (loop->txn_dirty && lost) {
+    if (lost) {
+        gw_loop_drop_batch(loop, true);
         gw_status status = loop->options.commit->ops->abort(loop->options.commit, &err);
-        loop->options.ops->discard(loop->options.worker, true);
         if (status != GW_OK && gw_status_class(status) == GW_CLASS_FATAL) {
             loop->fatal = status;
             loop->fatal_err = err;
         }
         loop->txn_dirty = false;
         loop->txn_records = 0;
+        loop->txn_outcomes = (struct gw_ledger){0};
     }
     if (loop->options.state != NULL) {
         for (size_t i = 0; i < loop->partition_count; i++) {
@@ -110,6 +115,7 @@ void gw_loop_revoked(void *context, const struct gw_kafka_position *positions, s
     }
     loop->partition_count = 0;
     loop->epoch++;
+    atomic_store(&loop->options.status->member, false);
     atomic_store(&loop->options.status->assigned, 0);
     atomic_store(&loop->options.status->ready, 0);
     gw_log_info("partitions.revoked", "loop=%s count=%zu lost=%d", loop->options.name, count, lost);

@@ -221,7 +221,7 @@ static gw_status send_prediction(struct lane *self, struct gw_loop *loop, const 
         for (size_t i = 0; i < count; i++) {
             const struct gw_slice value = headers[i].value;
             if (strcmp(headers[i].name, "kafka_replyPartition") == 0 && value.size == 4) {
-                output.partition = (int32_t)gw_load_be32(value.data);
+                output.partition = (int32_t)(gw_load_be32(value.data) & INT32_MAX); // a wrong one does not exist
             } else if (strcmp(headers[i].name, "kafka_replyTopic") == 0 && value.size > 0 &&
                        value.size < sizeof reply_topic) {
                 memcpy(reply_topic, value.data, value.size);
@@ -237,7 +237,8 @@ static gw_status send_prediction(struct lane *self, struct gw_loop *loop, const 
         output.key = (struct gw_slice){0};
     }
     gw_status status = gw_loop_emit(loop, &output, err);
-    if (self->sync && status != GW_OK && gw_status_class(status) != GW_CLASS_FATAL) {
+    // GW_E_MISMATCH: a partition that the caller named and the topic does not have.
+    if (self->sync && status != GW_OK && (status == GW_E_MISMATCH || gw_status_class(status) != GW_CLASS_FATAL)) {
         gw_log_warn("reply.undeliverable", "topic=%s partition=%d reason='%s'", output.topic, output.partition,
                     err->message);
         return GW_OK; // whoever waits gets a time-out; others must not
