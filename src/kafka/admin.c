@@ -18,9 +18,11 @@ gw_status gw_kafka_admin_new(const struct gw_kafka_options *options, struct gw_k
         return gw_fail(err, GW_E_MEMORY, "kafka admin: out of memory");
     }
     rd_kafka_conf_t *conf = gw_kafka_conf_new(&admin->handle, options);
-    // A consumer that never consumes, because its isolation decides whether a watermark query sees the log's end.
-    const struct gw_kafka_property isolation = {"isolation.level", "read_uncommitted"};
-    gw_status status = gw_kafka_conf_set_all(conf, &isolation, 1, err);
+    // A consumer that never consumes, because its isolation decides whether a watermark query sees the log's end. It
+    // has a group, which it never joins, because librdkafka up to 2.10 asks the handle's own group to look for a moved
+    // coordinator when any group's offsets are refused, and crashes where there is none (librdkafka#5040).
+    const struct gw_kafka_property own[] = {{"isolation.level", "read_uncommitted"}, {"group.id", "godwit-unjoined"}};
+    gw_status status = gw_kafka_conf_set_all(conf, own, GW_COUNT_OF(own), err);
     if (status != GW_OK) {
         rd_kafka_conf_destroy(conf);
     } else {

@@ -2,6 +2,10 @@
 // Consumer groups seen from outside: committed offsets, members.
 #include "kafka/admin_internal.h"
 
+#include "base/clock.h"
+
+#define RETRY_MS 50u
+
 // Checks the answer about one group and gives its partitions.
 static gw_status group_result(const rd_kafka_group_result_t **groups, size_t count, const char *group,
                               const rd_kafka_topic_partition_list_t **ret_list, gw_err *err)
@@ -45,13 +49,9 @@ static gw_status copy_offsets(const rd_kafka_topic_partition_list_t *list, const
     return GW_OK;
 }
 
-gw_status gw_kafka_admin_group_offsets(struct gw_kafka_admin *admin, const char *group,
-                                       struct gw_kafka_position *positions, size_t count, uint32_t timeout_ms,
-                                       gw_err *err)
+static gw_status ask_offsets(struct gw_kafka_admin *admin, const char *group, struct gw_kafka_position *positions,
+                             size_t count, uint32_t timeout_ms, gw_err *err)
 {
-    if (count == 0) {
-        return GW_OK;
-    }
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (size_t i = 0; i < count; i++) {
         rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition);
@@ -77,6 +77,22 @@ gw_status gw_kafka_admin_group_offsets(struct gw_kafka_admin *admin, const char 
     }
     rd_kafka_event_destroy(event);
     return status;
+}
+
+// A young cluster's coordinator is still loading, and librdkafka passes that on instead of asking again.
+gw_status gw_kafka_admin_group_offsets(struct gw_kafka_admin *admin, const char *group,
+                                       struct gw_kafka_position *positions, size_t count, uint32_t timeout_ms,
+                                       gw_err *err)
+{
+    uint64_t deadline_us = gw_clock_mono_us() + (uint64_t)timeout_ms * 1000;
+    for (;;) {
+        uint32_t left_ms = gw_kafka_left_ms(deadline_us);
+        gw_status status = count > 0 ? ask_offsets(admin, group, positions, count, GW_MAX(left_ms, 1u), err) : GW_OK;
+        if (gw_status_class(status) != GW_CLASS_RETRY || gw_kafka_left_ms(deadline_us) <= RETRY_MS) {
+            return status;
+        }
+        rd_kafka_poll(admin->handle.rk, RETRY_MS);
+    }
 }
 
 gw_status gw_kafka_admin_group_offsets_set(struct gw_kafka_admin *admin, const char *group,
