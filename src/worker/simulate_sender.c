@@ -9,7 +9,13 @@
 #include <errno.h>
 #include <string.h>
 
-enum { AWAY_WAIT_MS = 100, FLUSH_STEP_MS = 500, FLUSH_LIMIT_MS = 60000, PROGRESS_US = 1000000 };
+enum {
+    AWAY_WAIT_MS = 100,
+    FLUSH_STEP_MS = 500,
+    FLUSH_LIMIT_MS = 60000,
+    FLUSH_STOPPED_MS = 10000,
+    PROGRESS_US = 1000000
+};
 
 // The names of topics in the summary; all other topics are not ours to write.
 static const struct {
@@ -134,11 +140,13 @@ gw_status gw_simulate_sender_send(struct gw_simulate_sender *sender, enum gw_top
 gw_status gw_simulate_sender_finish(struct gw_simulate_sender *sender, gw_err *err)
 {
     uint64_t began_us = gw_clock_mono_us();
+    uint64_t limit_ms = 0; // somebody who gave the order to stop waits
     gw_status status = GW_OK;
     do {
         status = gw_kafka_producer_flush(sender->producer, FLUSH_STEP_MS, err);
         show_progress(sender);
-    } while (status == GW_E_TIMEOUT && gw_clock_mono_us() - began_us < FLUSH_LIMIT_MS * UINT64_C(1000));
+        limit_ms = gw_simulate_sender_stopped(sender) ? FLUSH_STOPPED_MS : FLUSH_LIMIT_MS;
+    } while (status == GW_E_TIMEOUT && gw_clock_mono_us() - began_us < limit_ms * 1000);
     uint64_t lost = gw_kafka_producer_failed(sender->producer) + gw_kafka_producer_queued(sender->producer);
     if (lost > 0 && status != GW_OK && gw_status_class(status) == GW_CLASS_RETRY) {
         return gw_fail_context(err, GW_E_UNAVAILABLE, "%llu records were not delivered", (unsigned long long)lost);
@@ -189,6 +197,8 @@ gw_status gw_simulate_sender_summary(struct gw_simulate_sender *sender, FILE *to
     gw_json_write_i64(&json, sender->behind_max_ms);
     gw_json_write_key(&json, "failed");
     gw_json_write_u64(&json, gw_kafka_producer_failed(sender->producer));
+    gw_json_write_key(&json, "unacknowledged");
+    gw_json_write_u64(&json, gw_kafka_producer_queued(sender->producer));
     gw_json_object_end(&json);
     GW_TRY(gw_json_writer_finish(&json, err));
     if (fwrite(sender->line.data, 1, sender->line.size, to) != sender->line.size || fputc('\n', to) == EOF ||

@@ -47,8 +47,9 @@ GW_CHECK gw_status gw_simulate_sender_send(struct gw_simulate_sender *sender, en
 // Serves Kafka for up to timeout_ms and shows progress when a second has passed.
 void gw_simulate_sender_serve(struct gw_simulate_sender *sender, uint32_t timeout_ms);
 
-// Waits until everything is acknowledged. GW_E_UNAVAILABLE: some of it never was.
+// Waits until everything is acknowledged, a minute at most, 10 s once stopped. GW_E_UNAVAILABLE: some of it never was.
 GW_CHECK gw_status gw_simulate_sender_finish(struct gw_simulate_sender *sender, gw_err *err);
 
-// One JSON object on a line: what was sent since the phase began, how fast, and how much of all failed.
+// One JSON object on a line: what was sent since the phase began, how fast, and how much of all failed or
+// is not acknowledged.
 GW_CHECK gw_status gw_simulate_sender_summary(struct gw_simulate_sender *sender, FILE *to, gw_err *err);

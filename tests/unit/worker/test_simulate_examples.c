@@ -211,36 +211,6 @@ static struct gw_example next_example(struct reading *reading)
 
 // ---- tests
 
-static void check_label(void *context, const struct world *world, size_t request, size_t impression)
-{
-    struct gw_example example = next_example(context);
-    assert_int_equal(example.time_ms, world->events[request].said.time_ms);
-    assert_int_equal(example.label_bits, label_of(world, impression, world->events[request].said.time_ms));
-    assert_true(example.weight == 1.0f);
-}
-
-static void labels_agree_with_a_recount(void **state)
-{
-    (void)state;
-    struct fixture f;
-    set_up(&f);
-    struct gw_examples_run run = small_run(&f);
-    struct gw_examples_report report = run_ok(&f, &run);
-    struct world world = recount(&run);
-    struct reading reading = {0};
-    assert_ok(gw_examples_reader_new(f.path, &reading.reader, NULL));
-
-    size_t expected = each_expected(&world, &run, check_label, &reading);
-
-    assert_int_equal(report.examples, expected);
-    assert_int_equal(gw_examples_count(reading.reader), expected);
-    assert_true(expected > 5000);
-    assert_int_equal(gw_examples_header(reading.reader)->label_count, GW_SIMULATE_LABEL_COUNT);
-    gw_examples_reader_free(reading.reader);
-    gw_mem_free(world.events);
-    tear_down(&f);
-}
-
 static double value_of(const struct reading *reading, const struct gw_example *example, const char *name)
 {
     const struct gw_examples_header *header = gw_examples_header(reading->reader);
@@ -358,6 +328,9 @@ static void check_example(void *context, const struct world *world, size_t reque
 {
     struct reading *reading = context;
     struct gw_example example = next_example(reading);
+    assert_int_equal(example.time_ms, world->events[request].said.time_ms);
+    assert_int_equal(example.label_bits, label_of(world, impression, world->events[request].said.time_ms));
+    assert_true(example.weight == 1.0f);
     if (reading->index % 499 != 1) {
         return;
     }
@@ -373,13 +346,13 @@ static void check_example(void *context, const struct world *world, size_t reque
     check_vector(reading, &example, world, request, candidate);
 }
 
-static void vector_is_what_the_events_before_the_request_give(void **state)
+static void labels_and_vectors_agree_with_a_recount(void **state)
 {
     (void)state;
     struct fixture f;
     set_up(&f);
     struct gw_examples_run run = small_run(&f);
-    run_ok(&f, &run);
+    struct gw_examples_report report = run_ok(&f, &run);
     struct world world = recount(&run);
     struct reading reading = {.set = f.runtime.features};
     assert_ok(gw_examples_reader_new(f.path, &reading.reader, NULL));
@@ -387,7 +360,12 @@ static void vector_is_what_the_events_before_the_request_give(void **state)
     assert_ok(
         gw_feature_plan_new(f.runtime.features, header->feature_names, header->feature_count, &reading.plan, NULL));
 
-    each_expected(&world, &run, check_example, &reading);
+    size_t expected = each_expected(&world, &run, check_example, &reading);
+
+    assert_int_equal(report.examples, expected);
+    assert_int_equal(gw_examples_count(reading.reader), expected);
+    assert_true(expected > 5000);
+    assert_int_equal(header->label_count, GW_SIMULATE_LABEL_COUNT);
 
     gw_feature_plan_free(reading.plan);
     gw_examples_reader_free(reading.reader);
@@ -406,13 +384,8 @@ static void same_run_gives_the_same_bytes(void **state)
     run_ok(&f, &run);
     struct gw_slice second = read_file(&f);
     assert_true(gw_slice_equal(first, second));
-    run.world.seed++;
-    run_ok(&f, &run);
-    struct gw_slice third = read_file(&f);
-    assert_false(gw_slice_equal(first, third));
     free_file(first);
     free_file(second);
-    free_file(third);
     tear_down(&f);
 }
 
@@ -446,9 +419,11 @@ static void shares_of_positives_are_near_the_documented_ones(void **state)
     run.world.author_count = 300;
     run.world.tweets_alive = 3000;
     run.world.requests_per_s = 0.4;
+    run.world.history_us = 5 * HOUR_MS * 1000;
+    run.warm_up_us = HOUR_MS * 1000 / 2;
     struct gw_examples_report report = run_ok(&f, &run);
     double n = (double)report.examples;
-    assert_true(n > 20000);
+    assert_true(n > 10000);
     assert_true((double)report.positives[GW_SIMULATE_LABEL_FAVORITED] / n > 0.004);
     assert_true((double)report.positives[GW_SIMULATE_LABEL_FAVORITED] / n < 0.036);
     assert_true((double)report.positives[GW_SIMULATE_LABEL_CLICKED] / n > 0.01);
@@ -546,7 +521,7 @@ static void bad_runs_are_refused_and_leave_no_file(void **state)
     tear_down(&f);
 }
 
-GW_TESTS(labels_agree_with_a_recount, vector_is_what_the_events_before_the_request_give, same_run_gives_the_same_bytes,
+GW_TESTS(labels_and_vectors_agree_with_a_recount, same_run_gives_the_same_bytes,
          later_events_do_not_change_earlier_examples, shares_of_positives_are_near_the_documented_ones,
          truth_splits_each_vector_by_its_true_probability, named_features_come_in_their_order_and_up_to_the_bound,
          bad_runs_are_refused_and_leave_no_file)
