@@ -217,15 +217,22 @@ static void take_record(struct gw_kafka_consumer *consumer, rd_kafka_message_t *
 }
 
 // The partition's position is gone (retention, or never there): hold it, tell the owner once.
-static gw_status position_lost(struct gw_kafka_consumer *consumer, rd_kafka_message_t *message, gw_err *err)
+static gw_status position_lost(struct gw_kafka_consumer *consumer, rd_kafka_message_t *message,
+                               struct gw_kafka_record *ret_record, gw_err *err)
 {
     struct gw_kafka_held_topic *topic = message->rkt != NULL ? topic_of_message(consumer, message) : NULL;
     struct gw_kafka_slot *slot = topic != NULL && message->partition >= 0 && message->partition < topic->slot_count
                                      ? &topic->slots[message->partition]
                                      : NULL;
-    if (slot == NULL || !slot->assigned || slot->positionless) {
+    if (slot == NULL || !slot->assigned) {
         return GW_OK;
     }
+    if (slot->positionless) { // its fetcher ran ahead of the pause: gone, so the seek to come needs a new assignment
+        slot->stopped = true;
+        return GW_OK;
+    }
+    *ret_record = (struct gw_kafka_record){
+        .topic = topic->name, .partition = message->partition, .offset = slot->next_offset};
     slot->positionless = true;
     slot->stopped = true;
     slot->paused = true;
@@ -238,14 +245,15 @@ static gw_status position_lost(struct gw_kafka_consumer *consumer, rd_kafka_mess
 }
 
 // An error that librdkafka hands out in place of a record.
-static gw_status take_error(struct gw_kafka_consumer *consumer, rd_kafka_message_t *message, gw_err *err)
+static gw_status take_error(struct gw_kafka_consumer *consumer, rd_kafka_message_t *message,
+                            struct gw_kafka_record *ret_record, gw_err *err)
 {
     if (message->err == RD_KAFKA_RESP_ERR__FATAL) {
         return gw_kafka_fail_fatal(err, consumer->handle.rk, "kafka consumer");
     }
     gw_status status = gw_kafka_status_of(message->err);
     if (status == GW_E_MISMATCH) {
-        return position_lost(consumer, message, err);
+        return position_lost(consumer, message, ret_record, err);
     }
     if (message->err == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED) { // the revoke callback with lost = true follows
         gw_log_warn("kafka.poll_too_late", "reason='%s' skipped='membership, the member joins again'",
@@ -276,7 +284,7 @@ gw_status gw_kafka_consumer_poll(struct gw_kafka_consumer *consumer, uint32_t ti
                 return GW_OK;
             }
         } else if (message != NULL) {
-            gw_status status = take_error(consumer, message, err);
+            gw_status status = take_error(consumer, message, ret_record, err);
             rd_kafka_message_destroy(message);
             if (status != GW_OK) {
                 return status;

@@ -58,7 +58,8 @@ GW_CHECK gw_status gw_kafka_consumer_assign(struct gw_kafka_consumer *consumer,
                                             const struct gw_kafka_position *positions, size_t count, gw_err *err);
 
 // Waits up to timeout_ms for one record. *ret_got false: nothing came. Serves rebalances. GW_E_UNAVAILABLE: brokers away;
-// GW_E_MISMATCH: a position is out of range (names topic, partition; the partition is then paused by the adapter);
+// GW_E_MISMATCH: a position is out of range (*ret_record names topic, partition and offset; the partition is then paused
+// until a seek);
 // GW_E_FENCED and other fatal errors as FATAL.
 GW_CHECK gw_status gw_kafka_consumer_poll(struct gw_kafka_consumer *consumer, uint32_t timeout_ms,
                                           struct gw_kafka_record *ret_record, bool *ret_got, gw_err *err);

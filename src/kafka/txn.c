@@ -116,7 +116,10 @@ gw_status gw_kafka_txn_commit(struct gw_kafka_producer *producer, uint32_t timeo
         status = until_done(producer, try_commit, NULL, timeout_ms, "commit transaction", &reason);
     }
     if (status == GW_E_ABORTED && producer->failed != producer->failed_known) {
-        return gw_fail(err, GW_E_ABORTED, "commit transaction: %llu deliveries failed, the first: %s",
+        // What failed for want of a broker is no record's fault.
+        gw_status blame = gw_status_class(producer->first_failure.status) == GW_CLASS_RETRY ? GW_E_UNAVAILABLE
+                                                                                           : GW_E_ABORTED;
+        return gw_fail(err, blame, "commit transaction: %llu deliveries failed, the first: %s",
                        (unsigned long long)(producer->failed - producer->failed_known),
                        producer->first_failure.message);
     }

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "kafka/admin.h"
 #include "records/feature_layout.h"
 #include "records/feature_update.h"
 #include "worker/entity.h"
@@ -23,6 +24,7 @@ enum {
     PARTITIONS_MAX = 1024,
     ARENA_LIMIT_BYTES = 512 << 20,
     TAKEOVER_BUDGET_MS = 20,
+    ASK_TIMEOUT_MS = 5000,
     LOADS_AT_ONCE = 2000, // rows asked in one script
 };
 
@@ -46,6 +48,7 @@ struct aggregate {
     const struct gw_feature_set *set;
     struct gw_store *store;
     struct gw_state_reader *reader;
+    struct gw_kafka_admin *admin;
     struct owned owned[PARTITIONS_MAX];
     struct gw_arena arena;
     struct pending *batch;
@@ -405,15 +408,33 @@ static gw_status restore_row(void *context, const struct gw_kafka_record *record
     }
     gw_buf_deinit(&scratch);
     gw_arena_clear(&self->arena);
-    return status == GW_OK ? GW_OK
-                           : gw_fail_context(err, GW_E_MISMATCH, "changelog partition %d offset %lld",
-                                             record->partition, (long long)record->offset);
+    if (status == GW_OK) {
+        return GW_OK;
+    }
+    gw_status blame = gw_status_class(status) == GW_CLASS_RECORD ? GW_E_MISMATCH : status;
+    return gw_fail_context(err, blame, "changelog partition %d offset %lld", record->partition,
+                           (long long)record->offset);
+}
+
+// A store that is ahead of the log belongs to another log.
+static gw_status check_within_log(struct aggregate *self, int32_t partition, int64_t store_offset, gw_err *err)
+{
+    int64_t low = 0;
+    int64_t end = 0;
+    GW_TRY(gw_kafka_admin_watermarks(self->admin, self->output_topic, partition, ASK_TIMEOUT_MS, &low, &end, err));
+    if (store_offset > end) {
+        return gw_fail(err, GW_E_MISMATCH,
+                       "redis is at offset %lld of '%s' %d, which ends at %lld: run godwit features clear",
+                       (long long)store_offset, self->output_topic, partition, (long long)end);
+    }
+    return GW_OK;
 }
 
 static gw_status begin_takeover(struct aggregate *self, struct owned *owned, int32_t partition, gw_err *err)
 {
     struct gw_store_position position;
     GW_TRY(gw_store_position(self->store, partition, &position, err));
+    GW_TRY(check_within_log(self, partition, position.next_offset, err));
     GW_TRY(gw_row_table_new(self->set, &owned->rows, err));
     owned->floor = position.next_offset;
     owned->flushed_end = -1;
@@ -478,6 +499,7 @@ static void free_aggregate(void *worker)
         gw_row_table_free(self->owned[p].rows);
     }
     gw_state_reader_free(self->reader);
+    gw_kafka_admin_free(self->admin);
     gw_store_free(self->store);
     gw_arena_deinit(&self->arena);
     gw_buf_deinit(&self->value);
@@ -552,6 +574,10 @@ static gw_status init(struct aggregate *self, gw_err *err)
         return gw_fail(err, GW_E_MEMORY, "no memory for aggregate");
     }
     GW_TRY(gw_runtime_store(runtime, &self->store, err));
+    uint8_t log_id[GW_LOG_ID_BYTES];
+    GW_TRY(gw_runtime_log_id(runtime, log_id, err));
+    GW_TRY(gw_store_check(self->store, log_id, err));
+    GW_TRY(gw_kafka_admin_new(&runtime->kafka, &self->admin, err));
     GW_TRY(gw_state_reader_new(&runtime->kafka, self->output_topic, &self->reader, err));
     return publish_layouts(self, err);
 }

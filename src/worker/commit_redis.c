@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "worker/commit.h"
 
-enum { WRITES_PER_SCRIPT = 200, DEAD_LETTER_FLUSH_MS = 10000, ARENA_LIMIT_BYTES = 256 << 20 };
+enum { WRITES_PER_SCRIPT = 200, DEAD_LETTER_FLUSH_MS = 10000, ARENA_LIMIT_BYTES = 256 << 20, IDLE_ASK_US = 1000 * 1000 };
 
 struct queued_write {
     struct gw_store_write write;
@@ -27,6 +27,7 @@ struct commit_redis {
     size_t count;
     size_t capacity;
     bool dead_letters_due;
+    uint64_t asked_us; // when idle partitions were compared last
 };
 
 static void clear_queue(struct commit_redis *self)
@@ -127,7 +128,8 @@ static gw_status apply(struct commit_redis *self, struct gw_commit_position *pos
     return GW_OK;
 }
 
-static gw_status commit_partition(struct commit_redis *self, struct gw_commit_position *position, gw_err *err)
+static gw_status commit_partition(struct commit_redis *self, struct gw_commit_position *position, bool ask_idle,
+                                  gw_err *err)
 {
     struct gw_store_write writes[WRITES_PER_SCRIPT];
     size_t count = 0;
@@ -144,7 +146,10 @@ static gw_status commit_partition(struct commit_redis *self, struct gw_commit_po
         }
         writes[count++] = self->queue[i].write;
     }
-    if (count == 0 && position->committed_offset == position->next_offset) { // idle: only ask
+    if (count == 0 && position->committed_offset == position->next_offset) { // idle: only ask, now and then
+        if (!ask_idle) {
+            return GW_OK;
+        }
         struct gw_store_position stored;
         GW_TRY(gw_store_position(self->store, position->partition, &stored, err));
         if (stored.next_offset != position->committed_offset) {
@@ -165,13 +170,17 @@ static gw_status commit_all(struct gw_commit *commit, struct gw_kafka_consumer *
     }
     struct gw_kafka_position offsets[512];
     GW_ASSERT(count <= GW_COUNT_OF(offsets));
+    uint64_t now_us = gw_clock_mono_us();
+    bool ask_idle = now_us - self->asked_us >= IDLE_ASK_US;
+    self->asked_us = ask_idle ? now_us : self->asked_us;
     for (size_t i = 0; i < count; i++) {
-        GW_TRY(commit_partition(self, &wanted[i], err));
+        GW_TRY(commit_partition(self, &wanted[i], ask_idle, err));
         offsets[i] = (struct gw_kafka_position){
             .topic = wanted[i].topic, .partition = wanted[i].partition, .offset = wanted[i].committed_offset};
     }
     clear_queue(self);
-    return count > 0 ? gw_kafka_consumer_commit_async(consumer, offsets, count, err) : GW_OK; // for lag displays
+    // For lag displays only, so not oftener than somebody looks.
+    return count > 0 && ask_idle ? gw_kafka_consumer_commit_async(consumer, offsets, count, err) : GW_OK;
 }
 
 static gw_status abort_all(struct gw_commit *commit, gw_err *err)

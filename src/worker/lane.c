@@ -94,6 +94,7 @@ gw_status gw_lane_init(struct gw_lane *lane, const struct gw_runtime *runtime, c
             .dlq_topic = gw_runtime_dlq(runtime, topic),
             .partition_count =
                 gw_runtime_count_is_fixed(runtime, topic) ? (int32_t)gw_runtime_partitions(runtime, topic) : 0,
+            .has_log_id = runtime->defs[topic]->log_id,
             .gate = gw_runtime_gate(runtime, topic)};
     }
     const struct gw_loop_options loop = {
@@ -158,8 +159,9 @@ static void *run_lane(void *argument)
     struct gw_lane *lane = thread->lane;
     lane->result = gw_loop_run(lane->loop, &lane->err);
     if (lane->result != GW_OK) {
-        atomic_store(thread->stop, true);
-        kill(getpid(), SIGTERM); // wakes the main thread, which drains the rest
+        if (!atomic_exchange(thread->stop, true)) {
+            kill(getpid(), SIGTERM); // wakes the signal thread once: a second signal would cut the others' drain
+        }
     }
     gw_mem_free(thread);
     return NULL;

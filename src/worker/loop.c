@@ -38,6 +38,7 @@ gw_status gw_loop_new(const struct gw_loop_options *options, struct gw_loop **re
     loop->slots = slots;
     memcpy(loop->inputs, options->inputs, options->input_count * sizeof loop->inputs[0]);
     loop->options.inputs = loop->inputs;
+    loop->condemned_offset = -1;
     gw_arena_init(&loop->bodies, BODY_ARENA_BLOCK_BYTES, BODY_ARENA_LIMIT_BYTES);
     gw_rng_init(&loop->rng, (uint64_t)gw_clock_wall_us() ^ (uint64_t)getpid());
     loop->backoff = (struct gw_backoff){.base_ms = 50, .cap_ms = 5000, .attempts_max = options->retry_max};
@@ -136,7 +137,7 @@ static gw_status decode_slot(struct gw_loop *loop, uint32_t index, gw_err *err)
 {
     struct gw_loop_slot *slot = &loop->slots[index];
     const struct gw_kafka_record *record = &slot->record;
-    if (gw_slice_equal(record->key, gw_topics_log_id_key())) {
+    if (loop->inputs[slot->source].has_log_id && gw_slice_equal(record->key, gw_topics_log_id_key())) {
         gw_loop_settle(loop, index, GW_OUTCOME_IGNORED); // rule 2: the log's own id, not data
         return GW_OK;
     }
@@ -197,6 +198,11 @@ static bool admit(struct gw_loop *loop, const struct gw_kafka_record *record)
     }
     loop->slots[loop->slot_count++] =
         (struct gw_loop_slot){.record = *record, .partition = partition, .source = (uint32_t)source};
+    if (loop->suspect_records == 1 && !loop->condemned) { // the only one of its transaction
+        loop->condemned_source = (uint32_t)source;
+        loop->condemned_partition = record->partition;
+        loop->condemned_offset = record->offset;
+    }
     return true;
 }
 
@@ -206,7 +212,7 @@ static bool admit(struct gw_loop *loop, const struct gw_kafka_record *record)
 static gw_status gather(struct gw_loop *loop, gw_err *err)
 {
     uint32_t limit = gw_loop_batch_limit(loop);
-    uint32_t wait_ms = loop->options.poll_wait_ms;
+    uint32_t wait_ms = gw_loop_takes_over(loop) ? 0 : loop->options.poll_wait_ms;
     if (loop->txn_dirty) {
         uint64_t age_ms = (gw_clock_mono_us() - loop->txn_since_us) / 1000;
         uint64_t left_ms = age_ms < loop->options.commit_interval_ms ? loop->options.commit_interval_ms - age_ms : 0;
@@ -216,7 +222,15 @@ static gw_status gather(struct gw_loop *loop, gw_err *err)
            (loop->options.weight_max == 0 || loop->batch_weight < loop->options.weight_max)) {
         struct gw_kafka_record record;
         bool got = false;
-        GW_TRY(gw_kafka_consumer_poll(loop->consumer, loop->slot_count == 0 ? wait_ms : 0, &record, &got, err));
+        gw_status status =
+            gw_kafka_consumer_poll(loop->consumer, loop->slot_count == 0 ? wait_ms : 0, &record, &got, err);
+        if (status == GW_E_MISMATCH) {
+            gw_loop_position_lost(loop, &record, err->message);
+            continue;
+        }
+        if (status != GW_OK) {
+            return status;
+        }
         if (!got) {
             break;
         }
@@ -237,11 +251,6 @@ gw_status gw_loop_process(struct gw_loop *loop, gw_err *err)
     if (!loop->txn_dirty) {
         loop->txn_dirty = true;
         loop->txn_since_us = loop->polled_us;
-    }
-    if (loop->suspect_records == 1 && loop->slot_count == 1) {
-        loop->condemned_source = loop->slots[0].source;
-        loop->condemned_partition = loop->slots[0].record.partition;
-        loop->condemned_offset = loop->slots[0].record.offset;
     }
     GW_TRY(loop->options.ops->process(loop->options.worker, loop, err));
 
@@ -409,6 +418,10 @@ static gw_status stand_still(struct gw_loop *loop, gw_err *err)
     gw_status status = gw_kafka_consumer_poll(loop->consumer, 20, &record, &got, err);
     if (status == GW_OK && got) {
         gw_kafka_message_free(record.message); // its partition is being rewound
+    }
+    if (status == GW_E_MISMATCH) {
+        gw_loop_position_lost(loop, &record, err->message);
+        status = GW_OK;
     }
     loop->waiting = gw_clock_mono_us() < loop->wait_until_us;
     return status != GW_OK && gw_status_class(status) == GW_CLASS_FATAL ? status : GW_OK;

@@ -60,6 +60,7 @@ struct gw_loop_input {
     const char *topic;       // full name; borrowed for the loop's life
     const char *dlq_topic;   // full name, NULL: the input has no dead-letter topic (our own topics' tails)
     int32_t partition_count; // what topics.ini says, checked at start; 0: any
+    bool has_log_id;         // offset 0 of each partition holds the log's id, which is not data
     const struct gw_schema_gate *gate; // which schema ids are known; borrowed
 };
 

@@ -11,17 +11,20 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-enum { ABORTS_BEFORE_SUSPICION = 3 };
+enum { ABORTS_BEFORE_SUSPICION = 3, FORGET_FAILURES_US = 60 * 1000 * 1000 };
 
 static gw_status roll_back(struct gw_loop *loop, gw_err *err)
 {
+    bool touched = loop->txn_dirty || loop->slot_count > 0;
     gw_loop_drop_batch(loop, true);
     gw_status status = loop->options.commit->ops->abort(loop->options.commit, err);
     loop->abort_owed = status != GW_OK;
     loop->txn_dirty = false;
     loop->txn_records = 0;
     loop->txn_outcomes = (struct gw_ledger){0};
-    gw_loop_rewind(loop, true);
+    if (touched) { // else everything stands where it was committed
+        gw_loop_rewind(loop, true);
+    }
     return status;
 }
 
@@ -46,7 +49,9 @@ static void suspect(struct gw_loop *loop, uint64_t records)
     if (loop->abort_streak < ABORTS_BEFORE_SUSPICION) {
         return;
     }
-    if (records > 1) {
+    if (records == 0) {
+        loop->condemned_offset = -1; // nothing of the input was in it
+    } else if (records > 1) {
         loop->suspect_records = (uint32_t)GW_MIN(records / 2, loop->options.records_max);
     } else if (!loop->probe_passed) {
         loop->suspect_records = 1;
@@ -62,6 +67,11 @@ gw_status gw_loop_handle_failure(struct gw_loop *loop, gw_status status, const g
 {
     GW_ASSERT(status != GW_OK);
     uint64_t records = loop->txn_records + loop->slot_count;
+    uint64_t now_us = gw_clock_mono_us();
+    if (now_us - loop->failed_us > FORGET_FAILURES_US) { // an old trouble that passed without a commit to show it
+        gw_backoff_reset(&loop->backoff);
+    }
+    loop->failed_us = now_us;
     enum gw_err_class class = gw_status_class(status);
     if (class == GW_CLASS_FATAL) {
         return gw_fail(err, status, "%s", cause->message);
@@ -70,6 +80,9 @@ gw_status gw_loop_handle_failure(struct gw_loop *loop, gw_status status, const g
     gw_status aborted = roll_back(loop, err);
     if (aborted != GW_OK && gw_status_class(aborted) == GW_CLASS_FATAL) {
         return aborted;
+    }
+    if (status == GW_E_MEMORY) { // a batch that does not fit does not fit next time either
+        loop->suspect_records = (uint32_t)GW_MAX(1, GW_MIN(records / 2, loop->options.records_max));
     }
     if (class == GW_CLASS_RETRY) {
         return wait_a_while(loop, cause, err);

@@ -28,6 +28,7 @@ struct gw_loop_partition {
     enum gw_partition_state state;
     struct gw_commit_position at;
     int64_t last_append_time_ms;
+    int64_t lost_offset;  // a position that turned out to be gone; -1: none. Going back there needs another answer
     uint64_t retry_at_us; // next attempt of the step that the state asks for
 };
 
@@ -63,6 +64,7 @@ struct gw_loop {
     // Faults (loop_faults.c)
     struct gw_backoff backoff;
     struct gw_rng rng;
+    uint64_t failed_us;         // when the last failure came
     uint64_t wait_until_us;     // RETRY: inputs stand still until then
     bool waiting;
     bool abort_owed;            // the last abort did not come through: nothing is processed until it does
@@ -86,6 +88,8 @@ void gw_loop_revoked(void *context, const struct gw_kafka_position *positions, s
 struct gw_loop_partition *gw_loop_find(struct gw_loop *loop, uint32_t source, int32_t partition);
 gw_status gw_loop_advance_partitions(struct gw_loop *loop, gw_err *err); // moves each one step nearer to RUNNING
 void gw_loop_rewind(struct gw_loop *loop, bool drop_state);              // every partition back to its committed offset
+bool gw_loop_takes_over(const struct gw_loop *loop); // a takeover is under way and wants its turn soon
+void gw_loop_position_lost(struct gw_loop *loop, const struct gw_kafka_record *where, const char *reason);
 void gw_loop_update_lag(struct gw_loop *loop);
 
 // loop.c

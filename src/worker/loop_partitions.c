@@ -70,6 +70,7 @@ void gw_loop_assigned(void *context, struct gw_kafka_position *positions, bool *
                    .partition = positions[i].partition,
                    .committed_offset = GW_KAFKA_OFFSET_NONE,
                    .next_offset = GW_KAFKA_OFFSET_NONE},
+            .lost_offset = -1,
         };
     }
     atomic_store(&loop->options.status->assigned, (unsigned)loop->partition_count);
@@ -99,6 +100,7 @@ void gw_loop_revoked(void *context, const struct gw_kafka_position *positions, s
     if (lost) {
         gw_loop_drop_batch(loop, true);
         gw_status status = loop->options.commit->ops->abort(loop->options.commit, &err);
+        loop->abort_owed = status != GW_OK;
         if (status != GW_OK && gw_status_class(status) == GW_CLASS_FATAL) {
             loop->fatal = status;
             loop->fatal_err = err;
@@ -148,7 +150,8 @@ static gw_status find_positions(struct gw_loop *loop, uint64_t now_us, gw_err *e
             continue;
         }
         partition->at = asked[i];
-        if (partition->at.committed_offset == GW_KAFKA_OFFSET_NONE) {
+        bool still_lost = partition->lost_offset >= 0 && partition->at.committed_offset == partition->lost_offset;
+        if (partition->at.committed_offset == GW_KAFKA_OFFSET_NONE || still_lost) {
             if (partition->state != GW_PARTITION_HOMELESS) {
                 gw_log_error("partition.without_position",
                              "loop=%s group=%s topic=%s partition=%d action='run: godwit topics apply'",
@@ -158,6 +161,7 @@ static gw_status find_positions(struct gw_loop *loop, uint64_t now_us, gw_err *e
             partition->retry_at_us = now_us + 5 * 1000 * 1000;
             continue;
         }
+        partition->lost_offset = -1;
         partition->at.next_offset = partition->at.committed_offset;
         partition->at.ledger = partition->at.committed_ledger;
         enter(loop, partition, loop->options.state != NULL ? GW_PARTITION_TAKEOVER : GW_PARTITION_SEEKING);
@@ -234,6 +238,16 @@ gw_status gw_loop_advance_partitions(struct gw_loop *loop, gw_err *err)
     return worst;
 }
 
+bool gw_loop_takes_over(const struct gw_loop *loop)
+{
+    for (size_t i = 0; i < loop->partition_count; i++) {
+        if (loop->partitions[i].state == GW_PARTITION_TAKEOVER) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void gw_loop_rewind(struct gw_loop *loop, bool drop_state)
 {
     struct gw_kafka_position positions[GW_LOOP_PARTITIONS_MAX];
@@ -247,6 +261,7 @@ void gw_loop_rewind(struct gw_loop *loop, bool drop_state)
                                                         .partition = partition->at.partition};
         partition->at.next_offset = partition->at.committed_offset;
         partition->at.ledger = partition->at.committed_ledger;
+        partition->last_append_time_ms = 0; // a mark must not speak of records that were rolled back
         if (loop->options.state != NULL && drop_state) {
             loop->options.state->release(loop->options.worker, partition->at.source, partition->at.partition);
             enter(loop, partition, GW_PARTITION_TAKEOVER);
@@ -259,6 +274,24 @@ void gw_loop_rewind(struct gw_loop *loop, bool drop_state)
         gw_log_warn("rewind.pause_failed", "loop=%s reason='%s' action='records are dropped until the seek'",
                     loop->options.name, err.message);
     }
+}
+
+// The records at a position are gone (retention, or a store that was emptied): the partition stands still until the store
+// of positions answers otherwise; the member stays, so that it does not pass the fault on (STREAMS 6).
+void gw_loop_position_lost(struct gw_loop *loop, const struct gw_kafka_record *where, const char *reason)
+{
+    int source = source_of(loop, where->topic);
+    struct gw_loop_partition *partition = source < 0 ? NULL : gw_loop_find(loop, (uint32_t)source, where->partition);
+    if (partition == NULL) {
+        return;
+    }
+    gw_log_error("partition.position_lost", "loop=%s group=%s reason='%s' action='set the group to an offset that exists'",
+                 loop->options.name, loop->options.group, reason);
+    if (loop->options.state != NULL) {
+        loop->options.state->release(loop->options.worker, partition->at.source, partition->at.partition);
+    }
+    partition->lost_offset = partition->at.committed_offset;
+    enter(loop, partition, GW_PARTITION_HOMELESS);
 }
 
 void gw_loop_update_lag(struct gw_loop *loop)

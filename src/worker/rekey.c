@@ -28,6 +28,7 @@ enum {
     ARENA_LIMIT_BYTES = 256 << 20,
     TAKEOVER_BUDGET_MS = 20,
     IDLE_ASKS_PER_MARK = 8, // watermarks of idle partitions asked in one second
+    IDLE_ASK_TURN_MS = 1000,
     IDLE_MARK_MARGIN_MS = 5000,
 };
 
@@ -65,6 +66,7 @@ struct rekey {
     uint64_t mark_interval_us;
     uint64_t marked_us;
     uint32_t idle_asks_left;
+    uint32_t held_count; // partitions marked in the last round
     struct gw_metric *events_total;
     uint64_t events_pending;
 };
@@ -214,6 +216,7 @@ struct mark_pass {
     struct gw_loop *loop;
     gw_status status;
     gw_err *err;
+    uint32_t count;
 };
 
 // The time up to which a partition was read: the append time of its last record; when idle, the time at which a log end
@@ -227,9 +230,10 @@ static int64_t mark_time_ms(struct rekey *self, uint32_t source, int32_t partiti
         time_ms = GW_MAX(time_ms, held->idle_asked_ms - IDLE_MARK_MARGIN_MS);
         held->idle_high = -1;
     }
-    if (held->idle_high < 0 && self->idle_asks_left > 0) {
+    int64_t asked_ms = gw_clock_wall_ms();
+    int64_t turn_ms = IDLE_ASK_TURN_MS * (1 + (int64_t)self->held_count / IDLE_ASKS_PER_MARK); // so that all come round
+    if (held->idle_high < 0 && self->idle_asks_left > 0 && asked_ms - held->idle_asked_ms >= turn_ms) {
         int64_t low = 0;
-        int64_t asked_ms = gw_clock_wall_ms();
         self->idle_asks_left--;
         if (gw_kafka_admin_watermarks(self->admin, gw_runtime_topic(self->runtime, source_topics[source]), partition,
                                       1000, &low, &held->idle_high, NULL) == GW_OK) {
@@ -246,6 +250,7 @@ static void mark_partition(void *context, uint32_t source, int32_t partition, in
 {
     struct mark_pass *pass = context;
     struct rekey *self = pass->self;
+    pass->count++;
     int64_t time_ms = mark_time_ms(self, source, partition, next_offset, last_append_time_ms);
     const struct gw_entity_event mark = {.side = GW_ENTITY_SIDE_MARK,
                                          .kind = GW_ENTITY_EVENT_KIND_MARK,
@@ -272,6 +277,7 @@ static gw_status flush(void *worker, struct gw_loop *loop, gw_err *err)
     self->idle_asks_left = IDLE_ASKS_PER_MARK;
     struct mark_pass pass = {.self = self, .loop = loop, .status = GW_OK, .err = err};
     gw_loop_each_partition(loop, mark_partition, &pass);
+    self->held_count = pass.count;
     return pass.status;
 }
 
@@ -320,36 +326,14 @@ static gw_status see_again(void *context, const struct gw_kafka_record *record, 
     return status;
 }
 
-static gw_status takeover(void *worker, uint32_t source, int32_t partition, int64_t offset, bool *ret_done,
-                          gw_err *err)
+static gw_status begin_takeover(struct rekey *self, struct gw_state_reader *reader, struct source_partition *held,
+                                int32_t partition, int64_t offset, gw_err *err)
 {
-    struct rekey *self = worker;
-    if (partition >= PARTITIONS_MAX) {
-        return gw_fail(err, GW_E_CONFIG, "partition %d of '%s': rekey holds at most %d", partition,
-                       gw_runtime_topic(self->runtime, source_topics[source]), PARTITIONS_MAX);
-    }
-    struct source_partition *held = &self->partitions[source][partition];
-    struct gw_state_reader *reader = self->readers[source];
-    *ret_done = false;
-    if (held->seen == NULL) {
-        if (gw_state_reader_partition(reader) >= 0) {
-            return GW_OK; // busy with another partition of this topic
-        }
-        int64_t from = 0;
-        GW_TRY(gw_state_reader_offset_before(reader, partition, offset, self->window_ms, &from, err));
-        GW_TRY(gw_seen_ids_new(self->window_ms, &held->seen, err));
-        held->idle_high = -1;
-        GW_TRY(gw_state_reader_begin_until(reader, partition, from, offset, err));
-    }
-    if (gw_state_reader_partition(reader) != partition) {
-        return GW_OK;
-    }
-    struct reread reread = {.self = self, .source = source, .seen = held->seen};
-    gw_status status = gw_state_reader_step(reader, TAKEOVER_BUDGET_MS, see_again, &reread, ret_done, err);
-    if (*ret_done) {
-        gw_seen_ids_trim(held->seen);
-    }
-    return status;
+    int64_t from = 0;
+    GW_TRY(gw_state_reader_offset_before(reader, partition, offset, self->window_ms, &from, err));
+    GW_TRY(gw_seen_ids_new(self->window_ms, &held->seen, err));
+    held->idle_high = -1;
+    return gw_state_reader_begin_until(reader, partition, from, offset, err);
 }
 
 static void release(void *worker, uint32_t source, int32_t partition)
@@ -363,6 +347,36 @@ static void release(void *worker, uint32_t source, int32_t partition)
         gw_seen_ids_free(held->seen);
         *held = (struct source_partition){.idle_high = -1};
     }
+}
+
+static gw_status takeover(void *worker, uint32_t source, int32_t partition, int64_t offset, bool *ret_done,
+                          gw_err *err)
+{
+    struct rekey *self = worker;
+    if (partition >= PARTITIONS_MAX) {
+        return gw_fail(err, GW_E_CONFIG, "partition %d of '%s': rekey holds at most %d", partition,
+                       gw_runtime_topic(self->runtime, source_topics[source]), PARTITIONS_MAX);
+    }
+    struct source_partition *held = &self->partitions[source][partition];
+    struct gw_state_reader *reader = self->readers[source];
+    gw_status status = GW_OK;
+    *ret_done = false;
+    if (held->seen == NULL) {
+        if (gw_state_reader_partition(reader) >= 0) {
+            return GW_OK; // busy with another partition of this topic
+        }
+        status = begin_takeover(self, reader, held, partition, offset, err);
+    }
+    if (status == GW_OK && gw_state_reader_partition(reader) == partition) {
+        struct reread reread = {.self = self, .source = source, .seen = held->seen};
+        status = gw_state_reader_step(reader, TAKEOVER_BUDGET_MS, see_again, &reread, ret_done, err);
+    }
+    if (status != GW_OK) { // from the start again: an id may be missing now
+        release(self, source, partition);
+    } else if (*ret_done) {
+        gw_seen_ids_trim(held->seen);
+    }
+    return status;
 }
 
 static const struct gw_loop_ops ops = {.decode = decode, .process = process, .report = report, .discard = discard};

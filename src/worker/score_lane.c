@@ -20,7 +20,6 @@ enum {
     ARENA_LIMIT_BYTES = 512 << 20,
     HYDRATE_SHARE = 2, // a synchronous batch spends at most 1/2 of the time left on reading rows
     SYNC_RECORDS_MAX = 64,
-    REPLY_TOPIC_BYTES = 250,
 };
 
 struct pending {
@@ -48,6 +47,7 @@ struct lane {
     uint64_t served_below; // a request is logged when its hash is below this
     uint64_t flat_below;
     float served_weight;
+    uint64_t side_lost;             // records of the side producer that it would not take
     struct gw_kafka_producer *side; // of the synchronous lane: records nobody waits for, batched
 
     struct gw_score_totals open; // since the last commit
@@ -149,10 +149,10 @@ static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_inpu
     pending->source = input->message;
     pending->message[0] = '\0';
     GW_TRY(gw_prediction_request_decode(input->body, &self->arena, &pending->request, err));
+    gw_loop_add_weight(loop, pending->request.candidates.count); // a refused one fills the arena as well
     pending->status = judge(self, &pending->request, pending->message, sizeof pending->message);
     if (pending->status == GW_PREDICTION_STATUS_OK) {
         GW_TRY(add_to_batch(self, pending, err));
-        gw_loop_add_weight(loop, pending->request.candidates.count);
     }
     self->count++;
     return GW_OK;
@@ -196,7 +196,15 @@ static int32_t partition_of_user(const struct lane *self, enum gw_topic topic, i
 static gw_status send(struct lane *self, struct gw_loop *loop, const struct gw_kafka_output *output, bool side,
                       gw_err *err)
 {
-    return side && self->side != NULL ? gw_kafka_produce(self->side, output, err) : gw_loop_emit(loop, output, err);
+    if (!side || self->side == NULL) {
+        return gw_loop_emit(loop, output, err);
+    }
+    gw_status status = gw_kafka_produce(self->side, output, err); // the answer has left: what goes beside it may fail
+    if (status != GW_OK && gw_status_class(status) != GW_CLASS_FATAL) {
+        self->side_lost++;
+        status = GW_OK;
+    }
+    return status;
 }
 
 static gw_status send_prediction(struct lane *self, struct gw_loop *loop, const struct pending *pending,
@@ -215,18 +223,13 @@ static gw_status send_prediction(struct lane *self, struct gw_loop *loop, const 
                                      .value = gw_buf_slice(&self->value)};
     struct gw_kafka_header headers[16];
     struct gw_kafka_header echoed[2];
-    char reply_topic[REPLY_TOPIC_BYTES];
-    if (self->sync) { // Spring's names; the correlation goes back untouched
+    if (self->sync) { // Spring's names; the correlation goes back untouched. Replies go to our reply topic only: a caller
+                      // that could name any topic could write into any
         size_t count = gw_kafka_message_headers(pending->source, headers, GW_COUNT_OF(headers));
         for (size_t i = 0; i < count; i++) {
             const struct gw_slice value = headers[i].value;
             if (strcmp(headers[i].name, "kafka_replyPartition") == 0 && value.size == 4) {
                 output.partition = (int32_t)(gw_load_be32(value.data) & INT32_MAX); // a wrong one does not exist
-            } else if (strcmp(headers[i].name, "kafka_replyTopic") == 0 && value.size > 0 &&
-                       value.size < sizeof reply_topic) {
-                memcpy(reply_topic, value.data, value.size);
-                reply_topic[value.size] = '\0';
-                output.topic = reply_topic;
             } else if ((strcmp(headers[i].name, "kafka_correlationId") == 0 ||
                         strcmp(headers[i].name, "traceparent") == 0) &&
                        output.header_count < GW_COUNT_OF(echoed)) {
