@@ -188,7 +188,9 @@ void cluster_end(struct cluster *cluster, bool keep_directory)
     gw_err err = {0};
     struct gw_store *store = cluster_store(cluster);
     uint64_t removed = 0;
-    assert_ok_err(gw_store_clear(store, &removed, &err), &err);
+    if (gw_store_clear(store, &removed, &err) != GW_OK) { // a test's own Redis is gone by now
+        print_message("rows of '%s' stay in Redis: %s\n", cluster->name, err.message);
+    }
     gw_store_free(store);
     gw_kafka_producer_free(cluster->producer);
     gw_kafka_admin_free(cluster->admin);
