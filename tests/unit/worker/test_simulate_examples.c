@@ -89,16 +89,29 @@ static void free_file(struct gw_slice file)
 
 // ---- the world again, whole, in memory
 
-struct event {
-    struct gw_sim_event said;
+// What a request offered, which outlives the simulator's own memory.
+struct offer {
     struct gw_sim_candidate candidates[64];
     double truth[64];
+};
+
+struct event {
+    struct gw_sim_event said;
+    struct offer *offer; // of a request
 };
 
 struct world {
     struct event *events;
     size_t count;
 };
+
+static void free_world(struct world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        gw_mem_free(world->events[i].offer);
+    }
+    gw_mem_free(world->events);
+}
 
 static struct world recount(const struct gw_examples_run *run)
 {
@@ -117,16 +130,19 @@ static struct world recount(const struct gw_examples_run *run)
             assert_non_null(world.events);
         }
         struct event *event = &world.events[world.count];
+        event->offer = NULL;
         assert_ok(gw_simulator_next(simulator, &event->said, NULL));
         if (event->said.kind == GW_SIM_END) {
             break;
         }
         if (event->said.kind == GW_SIM_REQUEST) {
-            assert_true(event->said.request.candidate_count <= GW_COUNT_OF(event->candidates));
-            memcpy(event->candidates, event->said.request.candidates,
-                   event->said.request.candidate_count * sizeof event->candidates[0]);
+            event->offer = gw_mem_calloc(1, sizeof *event->offer);
+            assert_non_null(event->offer);
+            assert_true(event->said.request.candidate_count <= GW_COUNT_OF(event->offer->candidates));
+            memcpy(event->offer->candidates, event->said.request.candidates,
+                   event->said.request.candidate_count * sizeof event->offer->candidates[0]);
             for (size_t i = 0; i < event->said.request.candidate_count; i++) {
-                event->truth[i] = gw_simulator_probability(simulator, i, GW_SIM_FAV);
+                event->offer->truth[i] = gw_simulator_probability(simulator, i, GW_SIM_FAV);
             }
         }
         world.count++;
@@ -337,8 +353,8 @@ static void check_example(void *context, const struct world *world, size_t reque
     const struct event *asked = &world->events[request];
     const struct gw_sim_candidate *candidate = NULL;
     for (size_t i = 0; i < asked->said.request.candidate_count; i++) {
-        if (asked->candidates[i].tweet_id == world->events[impression].said.action.tweet_id) {
-            candidate = &asked->candidates[i];
+        if (asked->offer->candidates[i].tweet_id == world->events[impression].said.action.tweet_id) {
+            candidate = &asked->offer->candidates[i];
         }
     }
     assert_non_null(candidate);
@@ -369,7 +385,7 @@ static void labels_and_vectors_agree_with_a_recount(void **state)
 
     gw_feature_plan_free(reading.plan);
     gw_examples_reader_free(reading.reader);
-    gw_mem_free(world.events);
+    free_world(&world);
     tear_down(&f);
 }
 
@@ -444,9 +460,9 @@ static void check_truth(void *context, const struct world *world, size_t request
     assert_int_equal(positive.label_bits, 1);
     const struct event *asked = &world->events[request];
     for (size_t i = 0; i < asked->said.request.candidate_count; i++) {
-        if (asked->candidates[i].tweet_id == world->events[impression].said.action.tweet_id) {
-            assert_true(positive.weight == (float)asked->truth[i]);
-            assert_true(negative.weight == (float)(1.0 - asked->truth[i]));
+        if (asked->offer->candidates[i].tweet_id == world->events[impression].said.action.tweet_id) {
+            assert_true(positive.weight == (float)asked->offer->truth[i]);
+            assert_true(negative.weight == (float)(1.0 - asked->offer->truth[i]));
         }
     }
 }
@@ -470,7 +486,7 @@ static void truth_splits_each_vector_by_its_true_probability(void **state)
     assert_int_equal(gw_examples_header(reading.reader)->label_count, 1);
     assert_string_equal(gw_examples_header(reading.reader)->label_names[0], "is_favorited");
     gw_examples_reader_free(reading.reader);
-    gw_mem_free(world.events);
+    free_world(&world);
     tear_down(&f);
 }
 
