@@ -150,6 +150,6 @@ X(SIMULATE_AUTHORS, "simulate", "authors", U64, "1000", "1", "100000000", "autho
   "users who also write")                                                                                              \
 X(SIMULATE_ITEMS, "simulate", "items", U64, "20000", "1", "100000000", "items",                                        \
   "what the authors have written")                                                                                     \
-X(SIMULATE_RATE, "simulate", "rate", U64, "100", "1", "1000000", "events/s",                                           \
-  "actions a second")
+X(SIMULATE_RATE, "simulate", "rate", U64, "20", "1", "1000000", "requests/s",                                          \
+  "requests a second, on average over a day; events follow from them")
 // clang-format on
