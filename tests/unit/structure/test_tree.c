@@ -120,7 +120,7 @@ static void visit_file(const char *path, const char *folder, check_source check)
 // Calls check for the C files below `path`. `folder` is NULL at the top: there the folder's own name is taken.
 static void visit_folder(const char *path, const char *folder, int depth, check_source check)
 {
-    assert_true(depth < 8);
+    assert_true(depth < 16);
     struct dirent **entries = NULL;
     int count = scandir(path, &entries, NULL, alphasort);
     assert_true(count >= 0);
