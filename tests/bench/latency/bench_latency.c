@@ -162,8 +162,7 @@ static gw_status run_case(const struct settings *s, const struct bench_session *
     struct bench_latency latencies[RUNS_MAX];
     size_t runs = (size_t)s->runs;
     for (size_t r = 0; r < runs; r++) {
-        struct bench_run run = {
-            .settings = s, .session = session, .world = world, .backlog = busy ? &backlog : NULL};
+        struct bench_run run = {.settings = s, .session = session, .world = world, .backlog = busy ? &backlog : NULL};
         GW_TRY(run_once(&run, &latencies[r], err));
         bench_note("%s run %zu of %zu: p50 %.2f ms, p95 %.2f ms, p99 %.2f ms, failed %.0f", s->case_name, r + 1, runs,
                    latencies[r].p50_ms, latencies[r].p95_ms, latencies[r].p99_ms, latencies[r].failed);
@@ -188,11 +187,21 @@ int main(int argc, char **argv)
                          .http_port = 8080,
                          .busy_per_s = 500000};
     const struct bench_option options[] = {
-        {"--program", &s.program, NULL},     {"--case", &s.case_name, NULL},     {"--model", &s.model, NULL},
-        {"--log", &s.log, NULL},             {"--via", &s.via, NULL},            {"--bulk", &s.bulk, NULL},
-        {"--users", NULL, &s.users},         {"--tweets", NULL, &s.tweets},      {"--authors", NULL, &s.authors},
-        {"--runs", NULL, &s.runs},           {"--candidates", NULL, &s.candidates}, {"--rate", NULL, &s.rate},
-        {"--threads", NULL, &s.threads},     {"--warm-up", NULL, &s.warm_up_s},  {"--window", NULL, &s.window_s},
+        {"--program", &s.program, NULL},
+        {"--case", &s.case_name, NULL},
+        {"--model", &s.model, NULL},
+        {"--log", &s.log, NULL},
+        {"--via", &s.via, NULL},
+        {"--bulk", &s.bulk, NULL},
+        {"--users", NULL, &s.users},
+        {"--tweets", NULL, &s.tweets},
+        {"--authors", NULL, &s.authors},
+        {"--runs", NULL, &s.runs},
+        {"--candidates", NULL, &s.candidates},
+        {"--rate", NULL, &s.rate},
+        {"--threads", NULL, &s.threads},
+        {"--warm-up", NULL, &s.warm_up_s},
+        {"--window", NULL, &s.window_s},
         {"--http-port", NULL, &s.http_port},
     };
     gw_err err = {0};

@@ -55,8 +55,7 @@ static gw_status send_one(struct sender *sender, struct gw_kafka_producer *produ
         {"kafka_replyPartition", gw_slice_make(reply_partition, sizeof reply_partition)}};
     uint32_t partitions = gw_runtime_partitions(runtime, GW_TOPIC_PREDICTION_REQUESTS_SYNC);
     const struct gw_kafka_output output = {.topic = gw_runtime_topic(runtime, GW_TOPIC_PREDICTION_REQUESTS_SYNC),
-                                           .partition =
-                                               (int32_t)gw_hash_partition_of_id(request.user_id, partitions),
+                                           .partition = (int32_t)gw_hash_partition_of_id(request.user_id, partitions),
                                            .key = gw_slice_make(key, sizeof key),
                                            .value = gw_buf_slice(value),
                                            .headers = headers,
@@ -85,8 +84,8 @@ static void *send_all(void *argument)
     return NULL;
 }
 
-// Notes the answer. Requests are known by their numbers, of which `first` is the schedule's first; others are late answers
-// to an earlier schedule.
+// Notes the answer. Requests are known by their numbers, of which `first` is the schedule's first; others are late
+// answers to an earlier schedule.
 static gw_status take_reply(const struct bench_session *session, struct bench_schedule *schedule, uint64_t first,
                             const struct gw_kafka_record *record, struct gw_arena *arena, struct gw_buf *scratch,
                             uint64_t *answered, gw_err *err)

@@ -24,7 +24,7 @@
 
 enum {
     CALLERS = 48,
-    POOL = 2000,            // bodies made beforehand, used in turn
+    POOL = 2000, // bodies made beforehand, used in turn
     REPLY_BYTES = 1 << 20,
     CALL_TIMEOUT_S = 2,
     STACK_BYTES = 256 << 10,

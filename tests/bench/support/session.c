@@ -10,8 +10,8 @@ gw_status bench_session_init(struct bench_session *session, gw_err *err)
     *session = (struct bench_session){0};
     GW_TRY(gw_config_new(&session->config, err));
     GW_TRY(gw_config_apply_environment(session->config, environ, err));
-    return gw_runtime_init(&session->runtime, session->config, GW_RUNTIME_FEATURES | GW_RUNTIME_SCHEMAS,
-                           &session->stop, err);
+    return gw_runtime_init(&session->runtime, session->config, GW_RUNTIME_FEATURES | GW_RUNTIME_SCHEMAS, &session->stop,
+                           err);
 }
 
 void bench_session_deinit(struct bench_session *session)

@@ -20,30 +20,54 @@ enum {
 const char *const bench_view_names[BENCH_VIEWS] = {"user", "tweet", "author"};
 
 const char *const bench_features[BENCH_FEATURES] = {
-    "user.favs_30m",           "user.favs_48h",
-    "user.retweets_48h",       "user.replies_48h",
-    "user.clicks_30m",         "user.impressions_30m",
-    "user.dwells_48h",         "user.fav_rate_50d",
-    "user.retweet_rate_50d",   "user.click_rate_50d",
-    "user.dwell_ms_mean_48h",  "user.last_action_age_s",
-    "user.follower_count",     "user.following_count",
-    "user.account_age_s",      "tweet.favs_30m",
-    "tweet.retweets_30m",      "tweet.replies_30m",
-    "tweet.impressions_30m",   "tweet.fav_rate_30m",
-    "tweet.last_fav_age_s",    "tweet.favs_total",
-    "tweet.retweets_total",    "tweet.impressions_total",
-    "tweet.fav_rate",          "tweet.retweet_rate",
-    "tweet.click_rate",        "tweet.dwell_ms_mean",
-    "tweet.age_s",             "tweet.text_length",
-    "tweet.num_hashtags",      "tweet.link_count",
-    "tweet.has_image",         "tweet.has_video",
-    "author.favs_24h",         "author.impressions_24h",
-    "author.tweets_24h",       "author.fav_rate_24h",
-    "author.fav_rate_50d",     "author.negative_rate_50d",
-    "author.follower_count",   "author.account_age_s",
-    "author.follower_following_ratio", "request.in_network",
-    "request.source_score",    "request.hour",
-    "cross.follower_ratio",    "cross.fav_propensity",
+    "user.favs_30m",
+    "user.favs_48h",
+    "user.retweets_48h",
+    "user.replies_48h",
+    "user.clicks_30m",
+    "user.impressions_30m",
+    "user.dwells_48h",
+    "user.fav_rate_50d",
+    "user.retweet_rate_50d",
+    "user.click_rate_50d",
+    "user.dwell_ms_mean_48h",
+    "user.last_action_age_s",
+    "user.follower_count",
+    "user.following_count",
+    "user.account_age_s",
+    "tweet.favs_30m",
+    "tweet.retweets_30m",
+    "tweet.replies_30m",
+    "tweet.impressions_30m",
+    "tweet.fav_rate_30m",
+    "tweet.last_fav_age_s",
+    "tweet.favs_total",
+    "tweet.retweets_total",
+    "tweet.impressions_total",
+    "tweet.fav_rate",
+    "tweet.retweet_rate",
+    "tweet.click_rate",
+    "tweet.dwell_ms_mean",
+    "tweet.age_s",
+    "tweet.text_length",
+    "tweet.num_hashtags",
+    "tweet.link_count",
+    "tweet.has_image",
+    "tweet.has_video",
+    "author.favs_24h",
+    "author.impressions_24h",
+    "author.tweets_24h",
+    "author.fav_rate_24h",
+    "author.fav_rate_50d",
+    "author.negative_rate_50d",
+    "author.follower_count",
+    "author.account_age_s",
+    "author.follower_following_ratio",
+    "request.in_network",
+    "request.source_score",
+    "request.hour",
+    "cross.follower_ratio",
+    "cross.fav_propensity",
 };
 
 // What happens to a row's entity: the shares are not Twitter's, so that a few events already give every column a value.
@@ -218,8 +242,8 @@ gw_status bench_world_row(const struct bench_world *world, const struct gw_featu
     // Whoever is not the row's own entity is anybody.
     int64_t user_id = bench_world_user_id(view == BENCH_USER ? rank : 0);
     int64_t tweet_id = bench_world_tweet_id(view == BENCH_TWEET ? rank : 0);
-    int64_t author_id = bench_world_author_id(
-        world, view == BENCH_AUTHOR ? rank : world->author_of[view == BENCH_TWEET ? rank : 0]);
+    int64_t author_id =
+        bench_world_author_id(world, view == BENCH_AUTHOR ? rank : world->author_of[view == BENCH_TWEET ? rank : 0]);
     if (view == BENCH_TWEET) {
         GW_TRY(apply_tweet(&maker, tweet_id, author_id, err));
     } else {

@@ -6,10 +6,8 @@
 
 void bench_zipf_init(struct bench_zipf *zipf, uint32_t count)
 {
-    *zipf = (struct bench_zipf){.count = count,
-                                .low = log(1.5) - 1,
-                                .high = log(count + 0.5),
-                                .shortcut = 2 - exp(log(2.5) - 0.5)};
+    *zipf = (struct bench_zipf){
+        .count = count, .low = log(1.5) - 1, .high = log(count + 0.5), .shortcut = 2 - exp(log(2.5) - 0.5)};
 }
 
 uint32_t bench_zipf_draw(const struct bench_zipf *zipf, struct gw_rng *rng)

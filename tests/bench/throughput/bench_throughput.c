@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Throughput of the bulk lane, Kafka to Kafka, everything on this machine: bench_throughput --case NAME --candidates N ...
+// Throughput of the bulk lane, Kafka to Kafka, everything on this machine: bench_throughput --case NAME --candidates N
+// ...
 //
-// A backlog is written once. Each run puts the group back to its start, starts a scorer, warms up and counts for a window
-// what a read-committed consumer of `predictions` gets, by decoding every answer. The CPU of scorer, broker and Redis is
-// taken over the same window; the lane's own account of its stages comes from serving_metrics. A backlog that does not
-// outlast the window fails the run rather than flattering it.
+// A backlog is written once. Each run puts the group back to its start, starts a scorer, warms up and counts for a
+// window what a read-committed consumer of `predictions` gets, by decoding every answer. The CPU of scorer, broker and
+// Redis is taken over the same window; the lane's own account of its stages comes from serving_metrics. A backlog that
+// does not outlast the window fails the run rather than flattering it.
+//
+// Another program that reads the same group and topics may stand in for godwit: the peer of throughput/peer, which is
+// told by GODWIT_TEST_PEER_* variables what godwit finds in its configuration, and writes no serving_metrics.
 #include "support/backlog.h"
 #include "support/report.h"
 #include "support/scorer.h"
@@ -16,6 +20,7 @@
 #include "records/serving_metrics.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,7 +28,7 @@ enum { RUNS_MAX = 32, START_MS = 60000, POLL_MS = 100, ARENA_BYTES = 4 << 20, SC
 
 static const char bench_name[] = "throughput";
 
-// One line of output a run each.  X(field, metric, unit)
+// One line of output each, from all runs.  X(field, metric, unit)
 #define FIGURES(X)                                                                                                     \
     X(predictions_per_s, "predictions_per_s", "1/s")                                                                   \
     X(requests_per_s, "requests_per_s", "1/s")                                                                         \
@@ -31,18 +36,23 @@ static const char bench_name[] = "throughput";
     X(broker_cpu_ns, "broker_cpu_ns_per_prediction", "ns")                                                             \
     X(redis_cpu_ns, "redis_cpu_ns_per_prediction", "ns")                                                               \
     X(counter_cpu_ns, "counter_cpu_ns_per_prediction", "ns")                                                           \
+    X(not_ok, "answers_not_ok", "answers")
+
+// The lanes' own account of stages.
+#define STAGES(X)                                                                                                      \
     X(lane_cpu_ns, "lane_cpu_ns_per_prediction", "ns")                                                                 \
     X(hydrate_ns, "hydrate_ns_per_prediction", "ns")                                                                   \
     X(score_ns, "score_ns_per_prediction", "ns")                                                                       \
     X(rows_per_prediction, "rows_read_per_prediction", "rows")                                                         \
     X(rows_found_share, "rows_found_share", "share")                                                                   \
-    X(batch_rows, "batch_rows_mean", "rows")                                                                           \
-    X(not_ok, "answers_not_ok", "answers")
+    X(batch_rows, "batch_rows_mean", "rows")
 
 struct figures {
 #define X(field, metric, unit) double field;
     FIGURES(X)
+    STAGES(X)
 #undef X
+    bool told; // there are stages
 };
 
 struct settings {
@@ -125,8 +135,8 @@ static gw_status read_one(struct reader *reader, gw_err *err)
     enum gw_topic topic = is_prediction ? GW_TOPIC_PREDICTIONS : GW_TOPIC_SERVING_METRICS;
     struct gw_slice body;
     gw_arena_clear(&reader->arena);
-    gw_status status =
-        gw_schema_gate_open(gw_runtime_gate(runtime, topic), record.value, &reader->scratch, &reader->arena, &body, err);
+    gw_status status = gw_schema_gate_open(gw_runtime_gate(runtime, topic), record.value, &reader->scratch,
+                                           &reader->arena, &body, err);
     if (status == GW_OK) {
         status = is_prediction ? count_prediction(reader, body, err) : count_metrics(reader, body, err);
     }
@@ -210,12 +220,13 @@ static gw_status measure(const struct settings *settings, struct reader *reader,
     GW_TRY(read_cpu(settings, scorer, &after, err));
 
     const struct counts *counts = &reader->counts;
-    if (reader->seen >= backlog || counts->predictions == 0 || counts->sums.predictions == 0) {
+    if (reader->seen >= backlog || counts->predictions == 0) {
         return gw_fail(err, GW_E_EXHAUSTED, "the backlog of %llu predictions does not outlast the window",
                        (unsigned long long)backlog);
     }
     double n = (double)counts->predictions;
-    double told = (double)counts->sums.predictions;
+    const struct gw_serving_metrics *told = &counts->sums;
+    double told_n = (double)GW_MAX(told->predictions, 1);
     *ret_figures = (struct figures){
         .predictions_per_s = n / seconds,
         .requests_per_s = (double)counts->requests / seconds,
@@ -223,13 +234,14 @@ static gw_status measure(const struct settings *settings, struct reader *reader,
         .broker_cpu_ns = (after.broker_ns - before.broker_ns) / n,
         .redis_cpu_ns = (after.redis_ns - before.redis_ns) / n,
         .counter_cpu_ns = (after.counter_ns - before.counter_ns) / n,
-        .lane_cpu_ns = (double)counts->sums.cpu_us * 1e3 / told,
-        .hydrate_ns = (double)counts->sums.hydrate_us * 1e3 / told,
-        .score_ns = (double)counts->sums.score_us * 1e3 / told,
-        .rows_per_prediction = (double)counts->sums.rows_wanted / told,
-        .rows_found_share = (double)counts->sums.rows_found / (double)GW_MAX(counts->sums.rows_wanted, 1),
-        .batch_rows = counts->batch_rows / (double)counts->metrics_seconds,
         .not_ok = (double)counts->not_ok,
+        .lane_cpu_ns = (double)told->cpu_us * 1e3 / told_n,
+        .hydrate_ns = (double)told->hydrate_us * 1e3 / told_n,
+        .score_ns = (double)told->score_us * 1e3 / told_n,
+        .rows_per_prediction = (double)told->rows_wanted / told_n,
+        .rows_found_share = (double)told->rows_found / (double)GW_MAX(told->rows_wanted, 1),
+        .batch_rows = counts->batch_rows / (double)GW_MAX(counts->metrics_seconds, 1),
+        .told = told->predictions > 0,
     };
     return GW_OK;
 }
@@ -266,8 +278,25 @@ static void report(const struct settings *settings, const struct figures *figure
     }                                                                                                                  \
     bench_report_runs(bench_name, settings->case_name, metric, values, runs, unit);
     FIGURES(X)
+    if (figures[0].told) {
+        STAGES(X)
+    }
 #undef X
     bench_report(bench_name, settings->case_name, "bulk_threads", settings->threads, "threads");
+}
+
+static void tell_peer(const struct bench_session *session, const struct settings *settings)
+{
+    const struct gw_runtime *runtime = &session->runtime;
+    char number[32];
+    snprintf(number, sizeof number, "%u", gw_runtime_schema_id(runtime, GW_TOPIC_PREDICTIONS));
+    setenv("GODWIT_TEST_PEER_SCHEMA_ID", number, 1);
+    snprintf(number, sizeof number, "%.0f", settings->threads);
+    setenv("GODWIT_TEST_PEER_THREADS", number, 1);
+    setenv("GODWIT_TEST_PEER_BOOTSTRAP", runtime->kafka.bootstrap_servers, 1);
+    setenv("GODWIT_TEST_PEER_GROUP", gw_runtime_group(runtime, "score"), 1);
+    setenv("GODWIT_TEST_PEER_INPUT", gw_runtime_topic(runtime, GW_TOPIC_PREDICTION_REQUESTS), 1);
+    setenv("GODWIT_TEST_PEER_OUTPUT", gw_runtime_topic(runtime, GW_TOPIC_PREDICTIONS), 1);
 }
 
 static gw_status run_case(const struct settings *settings, const struct bench_session *session, gw_err *err)
@@ -277,11 +306,11 @@ static gw_status run_case(const struct settings *settings, const struct bench_se
     // Three seconds more, for a start that is slow to be seen and for the last transaction.
     double seconds = settings->warm_up_s + settings->window_s + 3;
     struct bench_backlog backlog;
-    gw_status status = bench_backlog_fill(session, &world, (uint32_t)settings->candidates,
-                                          (uint64_t)(settings->expected_per_s * seconds / settings->candidates) + 1,
-                                          &backlog, err);
+    gw_status status =
+        bench_backlog_fill(session, &world, (uint32_t)settings->candidates,
+                           (uint64_t)(settings->expected_per_s * seconds / settings->candidates) + 1, &backlog, err);
     bench_world_deinit(&world);
-    struct figures figures[RUNS_MAX];
+    struct figures figures[RUNS_MAX] = {0};
     size_t runs = (size_t)settings->runs;
     for (size_t r = 0; r < runs && status == GW_OK; r++) {
         status = run_once(settings, session, &backlog, &figures[r], err);
@@ -308,23 +337,27 @@ int main(int argc, char **argv)
                          .warm_up_s = 5,
                          .window_s = 20};
     const struct bench_option options[] = {
-        {"--program", &s.program, NULL},       {"--case", &s.case_name, NULL},   {"--model", &s.model, NULL},
-        {"--log", &s.log, NULL},               {"--users", NULL, &s.users},      {"--tweets", NULL, &s.tweets},
-        {"--authors", NULL, &s.authors},       {"--runs", NULL, &s.runs},        {"--candidates", NULL, &s.candidates},
-        {"--expected", NULL, &s.expected_per_s}, {"--threads", NULL, &s.threads}, {"--warm-up", NULL, &s.warm_up_s},
+        {"--program", &s.program, NULL},       {"--case", &s.case_name, NULL},
+        {"--model", &s.model, NULL},           {"--log", &s.log, NULL},
+        {"--users", NULL, &s.users},           {"--tweets", NULL, &s.tweets},
+        {"--authors", NULL, &s.authors},       {"--runs", NULL, &s.runs},
+        {"--candidates", NULL, &s.candidates}, {"--expected", NULL, &s.expected_per_s},
+        {"--threads", NULL, &s.threads},       {"--warm-up", NULL, &s.warm_up_s},
         {"--window", NULL, &s.window_s},       {"--broker-pid", NULL, &s.broker_pid},
         {"--redis-pid", NULL, &s.redis_pid},
     };
     gw_err err = {0};
     if (bench_options_parse(argc - 1, argv + 1, options, GW_COUNT_OF(options), &err) != GW_OK || s.program == NULL ||
         s.case_name == NULL || s.model == NULL || s.log == NULL || s.runs < 1 || s.runs > RUNS_MAX) {
-        fprintf(stderr, "usage: bench_throughput --program GODWIT --case NAME --model DIR --log FILE [OPTION N...]: %s\n",
+        fprintf(stderr,
+                "usage: bench_throughput --program GODWIT --case NAME --model DIR --log FILE [OPTION N...]: %s\n",
                 err.message);
         return 2;
     }
     struct bench_session session;
     gw_status status = bench_session_init(&session, &err);
     if (status == GW_OK) {
+        tell_peer(&session, &s);
         status = run_case(&s, &session, &err);
     }
     bench_session_deinit(&session);

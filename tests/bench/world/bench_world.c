@@ -87,8 +87,8 @@ static gw_status write_view(struct writer *writer, const struct bench_world *wor
 }
 
 // Rows of the topic that Redis does not have yet.
-static gw_status missing_rows(const struct bench_session *session, struct gw_kafka_admin *admin,
-                              struct gw_store *store, uint64_t *ret_missing, gw_err *err)
+static gw_status missing_rows(const struct bench_session *session, struct gw_kafka_admin *admin, struct gw_store *store,
+                              uint64_t *ret_missing, gw_err *err)
 {
     *ret_missing = 0;
     uint32_t partitions = gw_runtime_partitions(&session->runtime, GW_TOPIC_FEATURE_UPDATES);
@@ -287,8 +287,10 @@ int main(int argc, char **argv)
     if (argc < 2 || (!examples && strcmp(argv[1], "rows") != 0) ||
         bench_options_parse(argc - 2, argv + 2, options, GW_COUNT_OF(options), &err) != GW_OK ||
         (examples && out == NULL)) {
-        fprintf(stderr, "usage: bench_world rows|examples [--users N] [--tweets N] [--authors N] [--rows N --out FILE]: "
-                        "%s\n", err.message);
+        fprintf(stderr,
+                "usage: bench_world rows|examples [--users N] [--tweets N] [--authors N] [--rows N --out FILE]: "
+                "%s\n",
+                err.message);
         return 2;
     }
     struct bench_session session;
@@ -298,8 +300,8 @@ int main(int argc, char **argv)
         status = bench_world_init(&world, users, tweets, authors, &err);
     }
     if (status == GW_OK) {
-        status = examples ? write_examples(&session, &world, (uint64_t)rows, out, &err)
-                          : load_rows(&session, &world, &err);
+        status =
+            examples ? write_examples(&session, &world, (uint64_t)rows, out, &err) : load_rows(&session, &world, &err);
     }
     bench_world_deinit(&world);
     bench_session_deinit(&session);
