@@ -66,6 +66,8 @@ struct gw_score_batch {
     const char *const *value_names;
     size_t value_name_count;
     uint32_t values_start;
+    int32_t *value_columns; // of the request being filled: column of its candidates' values per wanted name, -1 none
+    float *value_bases;     // and what its context says
 
     struct request *requests;
     size_t request_count;
@@ -188,7 +190,10 @@ gw_status gw_score_batch_new(const struct gw_score_model *model, struct gw_store
     gw_arena_init(&batch->copies, 1 << 20, ARENA_LIMIT_BYTES);
     batch->block = gw_mem_aligned(64, BLOCK_ROWS * batch->width * sizeof(float));
     batch->margins = gw_mem_aligned(64, BLOCK_ROWS * batch->head_count * sizeof(float));
-    gw_status status = batch->block != NULL && batch->margins != NULL
+    batch->value_columns = gw_mem_calloc(batch->value_name_count, sizeof *batch->value_columns);
+    batch->value_bases = gw_mem_calloc(batch->value_name_count, sizeof *batch->value_bases);
+    gw_status status = batch->block != NULL && batch->margins != NULL && batch->value_columns != NULL &&
+                               batch->value_bases != NULL
                            ? find_views(batch, err)
                            : gw_fail(err, GW_E_MEMORY, "no memory for a block of vectors");
     if (status != GW_OK) {
@@ -230,6 +235,8 @@ void gw_score_batch_free(struct gw_score_batch *batch)
     gw_mem_free(batch->margins);
     gw_mem_free(batch->kept);
     gw_mem_free(batch->slices);
+    gw_mem_free(batch->value_columns);
+    gw_mem_free(batch->value_bases);
     gw_arena_deinit(&batch->copies);
     gw_mem_free(batch);
 }
@@ -340,6 +347,26 @@ static gw_status intern(struct view_batch *view, bool wanted, int64_t id0, int64
     return GW_OK;
 }
 
+// Request values land in the plan's order; names the plan does not want are skipped. Found by name once per request: the
+// column of its candidates' values, and what the context says for all of them.
+static void bind_values(struct gw_score_batch *batch, const struct gw_score_request *request)
+{
+    for (size_t i = 0; i < batch->value_name_count; i++) {
+        batch->value_bases[i] = NAN;
+        batch->value_columns[i] = -1;
+        for (uint32_t c = 0; c < request->context_count; c++) {
+            if (gw_slice_is(request->context[c].name, batch->value_names[i])) {
+                batch->value_bases[i] = (float)request->context[c].value;
+            }
+        }
+        for (uint32_t n = 0; n < request->value_name_count; n++) {
+            if (gw_slice_is(request->value_names[n], batch->value_names[i])) {
+                batch->value_columns[i] = (int32_t)n;
+            }
+        }
+    }
+}
+
 gw_status gw_score_batch_add_request(struct gw_score_batch *batch, const struct gw_score_request *request,
                                      uint32_t *ret_index, gw_err *err)
 {
@@ -350,28 +377,18 @@ gw_status gw_score_batch_add_request(struct gw_score_batch *batch, const struct 
     }
     struct request *added = &batch->requests[batch->request_count];
     *added = (struct request){.said = *request, .first_row = (uint32_t)batch->row_count};
+    bind_values(batch, request);
     GW_TRY(intern(&batch->views[ROLE_USER], batch->views[ROLE_USER].wanted, request->user_id, 0, &added->user, err));
     *ret_index = (uint32_t)batch->request_count++;
     return GW_OK;
 }
 
-// Request values land in the plan's order; names the plan does not want are skipped.
-static void place_values(const struct gw_score_batch *batch, const struct gw_score_request *request,
-                         const struct gw_score_candidate *candidate, float *to)
+static void place_values(const struct gw_score_batch *batch, const struct gw_score_candidate *candidate, float *to)
 {
     for (size_t i = 0; i < batch->value_name_count; i++) {
-        to[i] = NAN;
-        for (uint32_t c = 0; c < request->context_count; c++) {
-            if (gw_slice_is(request->context[c].name, batch->value_names[i])) {
-                to[i] = (float)request->context[c].value;
-            }
-        }
-        uint32_t names = GW_MIN(request->value_name_count, candidate->value_count);
-        for (uint32_t n = 0; n < names; n++) {
-            if (gw_slice_is(request->value_names[n], batch->value_names[i])) {
-                to[i] = candidate->values[n];
-            }
-        }
+        int32_t column = batch->value_columns[i];
+        to[i] = column >= 0 && (uint32_t)column < candidate->value_count ? candidate->values[column]
+                                                                         : batch->value_bases[i];
     }
 }
 
@@ -397,7 +414,7 @@ gw_status gw_score_batch_add_candidate(struct gw_score_batch *batch, const struc
                   &batch->entities[ROLE_AUTHOR][row], err));
     GW_TRY(intern(&batch->views[ROLE_PAIR], batch->views[ROLE_PAIR].wanted, request->said.user_id,
                   candidate->author_id, &batch->entities[ROLE_PAIR][row], err));
-    place_values(batch, &request->said, candidate, batch->values + row * batch->value_name_count);
+    place_values(batch, candidate, batch->values + row * batch->value_name_count);
     batch->row_count++;
     request->row_count++;
     return GW_OK;
