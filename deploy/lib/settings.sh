@@ -29,11 +29,11 @@ settings_load() { # FILE NAME...
     done <"$file"
 }
 
-# Succeeds when GIVEN asks for something else than what is in force.
-settings_change() {
+# Succeeds when GIVEN asks for another value of one of the names than is in force.
+settings_change() { # NAME...
     local key
-    for key in "${!GIVEN[@]}"; do
-        [[ ${!key} == "${GIVEN[$key]}" ]] || return 0
+    for key in "$@"; do
+        [[ ${GIVEN[$key]-${!key}} == "${!key}" ]] || return 0
     done
     return 1
 }

@@ -5,7 +5,7 @@
 # Runs COMMAND with its output in LOG; meanwhile the title, the seconds, and on a terminal the last line of output. When it
 # fails, the end of its output is shown and the script ends.
 step() { # TITLE LOG COMMAND...
-    local title=$1 log=$2 started=$EPOCHREALTIME began=$SECONDS said=0 job status=0
+    local title=$1 log=$2 started=$EPOCHREALTIME began=$SECONDS next=5 job status=0
     shift 2
     # A process group of its own, so that an interrupt ends all of it.
     set -m
@@ -13,14 +13,13 @@ step() { # TITLE LOG COMMAND...
     job=$!
     set +m
     trap 'kill -- -"$job" 2>/dev/null; exit 130' INT TERM
-    [[ -t 2 ]] || note "$title ..."
     while kill -0 "$job" 2>/dev/null; do
         if [[ -t 2 ]]; then
             printf '\r\e[K%s  %d s  %.*s' "$title" $((SECONDS - began)) $((${COLUMNS:-80} - ${#title} - 12)) \
                 "$(tail -n 1 "$log" | tr -d '[:cntrl:]')" >&2
-        elif ((SECONDS - began >= said + 20)); then
-            said=$((SECONDS - began))
-            note "$title: $said s ... $(tail -n 1 "$log")"
+        elif ((SECONDS - began >= next)); then
+            note "$title: $((SECONDS - began)) s ... $(tail -n 1 "$log" | cut -c1-100)"
+            next=$((SECONDS - began + 20))
         fi
         sleep 0.2
     done
