@@ -38,7 +38,6 @@ gw_status gw_loop_new(const struct gw_loop_options *options, struct gw_loop **re
     loop->slots = slots;
     memcpy(loop->inputs, options->inputs, options->input_count * sizeof loop->inputs[0]);
     loop->options.inputs = loop->inputs;
-    loop->condemned_offset = -1;
     gw_arena_init(&loop->bodies, BODY_ARENA_BLOCK_BYTES, BODY_ARENA_LIMIT_BYTES);
     gw_rng_init(&loop->rng, (uint64_t)gw_clock_wall_us() ^ (uint64_t)getpid());
     loop->backoff = (struct gw_backoff){.base_ms = 50, .cap_ms = 5000, .attempts_max = options->retry_max};
@@ -144,10 +143,7 @@ static gw_status decode_slot(struct gw_loop *loop, uint32_t index, gw_err *err)
     if (gw_loop_is_condemned(loop, slot->source, record->partition, record->offset)) {
         char reason[GW_ERR_MESSAGE_BYTES + 64];
         snprintf(reason, sizeof reason, "its transaction aborts every time: %s", loop->last_abort.message);
-        GW_TRY(gw_loop_dead_letter(loop, index, GW_E_ABORTED, reason, err));
-        loop->condemned = false;
-        loop->suspect_records = 0;
-        return GW_OK;
+        return gw_loop_dead_letter(loop, index, GW_E_ABORTED, reason, err);
     }
 
     struct gw_input input = {
@@ -198,11 +194,10 @@ static bool admit(struct gw_loop *loop, const struct gw_kafka_record *record)
     }
     loop->slots[loop->slot_count++] =
         (struct gw_loop_slot){.record = *record, .partition = partition, .source = (uint32_t)source};
-    if (loop->suspect_records == 1 && !loop->condemned) { // the only one of its transaction
-        loop->condemned_source = (uint32_t)source;
-        loop->condemned_partition = record->partition;
-        loop->condemned_offset = record->offset;
-    }
+    loop->alone = (struct gw_loop_place){.set = loop->suspect_records == 1, // the only one of its transaction
+                                         .source = (uint32_t)source,
+                                         .partition = record->partition,
+                                         .offset = record->offset};
     return true;
 }
 

@@ -41,6 +41,14 @@ struct gw_loop_slot {
     bool decoded;
 };
 
+// Where a record stands.
+struct gw_loop_place {
+    bool set;
+    uint32_t source;
+    int32_t partition;
+    int64_t offset;
+};
+
 struct gw_loop {
     struct gw_loop_options options;
     struct gw_loop_input inputs[GW_LOOP_INPUTS_MAX];
@@ -72,10 +80,10 @@ struct gw_loop {
     uint32_t suspect_records;   // 0: no suspicion; else at most so many records a transaction
     bool probe_due;             // commit an empty transaction before condemning a record
     bool probe_passed;
-    bool condemned;             // the record below is dead-lettered unseen
-    uint32_t condemned_source;
-    int32_t condemned_partition;
-    int64_t condemned_offset;
+    struct gw_loop_place alone;   // the record of the transaction, when it has one only under suspicion
+    struct gw_loop_place suspect; // aborted alone
+    bool condemned;               // `suspect` is dead-lettered unseen
+    uint32_t condemned_aborts;    // transactions that its dead letter did not survive either
     gw_err last_abort;
     gw_status fatal;            // set inside callbacks
     gw_err fatal_err;
@@ -100,6 +108,7 @@ gw_status gw_loop_commit_now(struct gw_loop *loop, gw_err *err);
 // loop_faults.c
 gw_status gw_loop_handle_failure(struct gw_loop *loop, gw_status status, const gw_err *cause, gw_err *err);
 void gw_loop_note_commit(struct gw_loop *loop);
+void gw_loop_forget_suspicion(struct gw_loop *loop);
 uint32_t gw_loop_batch_limit(const struct gw_loop *loop);
 bool gw_loop_is_condemned(const struct gw_loop *loop, uint32_t source, int32_t partition, int64_t offset);
 gw_status gw_loop_run_probe(struct gw_loop *loop, gw_err *err);

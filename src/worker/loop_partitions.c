@@ -116,6 +116,7 @@ void gw_loop_revoked(void *context, const struct gw_kafka_position *positions, s
         }
     }
     loop->partition_count = 0;
+    gw_loop_forget_suspicion(loop); // the next owner finds out by himself
     loop->epoch++;
     atomic_store(&loop->options.status->member, false);
     atomic_store(&loop->options.status->assigned, 0);
