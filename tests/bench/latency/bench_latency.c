@@ -105,13 +105,22 @@ static gw_status measure(struct bench_run *run, struct bench_latency *ret_latenc
     const struct settings *s = run->settings;
     struct bench_schedule schedule;
     GW_TRY(bench_schedule_init(&schedule, s->rate, s->warm_up_s, s->window_s, gw_clock_mono_us() + LEAD_US, err));
-    gw_status status = drive(run, &schedule, err);
+    struct bench_machine before = {0};
+    struct bench_machine after = {0};
+    gw_status status = bench_machine_cpu(&before, err);
+    if (status == GW_OK) {
+        status = drive(run, &schedule, err);
+    }
+    if (status == GW_OK) {
+        status = bench_machine_cpu(&after, err);
+    }
     if (status == GW_OK) {
         status = bench_schedule_judge(&schedule, ret_latency, err);
     }
     bench_schedule_deinit(&schedule);
-    GW_TRY(bench_child_check(&run->scorer, err));
-    return status;
+    GW_TRY(status);
+    ret_latency->stolen_cores = (after.stolen_ns - before.stolen_ns) / 1e9 / (s->warm_up_s + s->window_s);
+    return bench_child_check(&run->scorer, err);
 }
 
 static gw_status run_once(struct bench_run *run, struct bench_latency *ret_latency, gw_err *err)
@@ -146,6 +155,12 @@ static void report(const char *name, const struct bench_latency *latencies, size
     REPORT(partial, "requests")
     REPORT(requests, "requests")
     REPORT(send_late_p99_ms, "ms")
+    REPORT(stolen_cores, "cores")
+    if (latencies[0].score_p95_ms > 0) { // answers over REST do not tell
+        REPORT(queue_p95_ms, "ms")
+        REPORT(hydrate_p95_ms, "ms")
+        REPORT(score_p95_ms, "ms")
+    }
 #undef REPORT
 }
 

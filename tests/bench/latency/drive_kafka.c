@@ -101,6 +101,9 @@ static gw_status take_reply(const struct bench_session *session, struct bench_sc
     if (number < schedule->count && schedule->items[number].outcome == BENCH_WAITING) {
         struct bench_due *due = &schedule->items[number];
         due->done_us = now_us;
+        due->queue_us = (uint32_t)prediction.queue_us;
+        due->hydrate_us = (uint32_t)prediction.hydrate_us;
+        due->score_us = (uint32_t)prediction.score_us;
         due->outcome = prediction.status == GW_PREDICTION_STATUS_OK        ? BENCH_OK
                        : prediction.status == GW_PREDICTION_STATUS_PARTIAL ? BENCH_PARTIAL
                                                                            : BENCH_FAILED;

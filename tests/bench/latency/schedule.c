@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stddef.h>
+#include <string.h>
 #include <time.h>
 
 gw_status bench_schedule_init(struct bench_schedule *schedule, double rate_per_s, double warm_up_s, double window_s,
@@ -41,6 +43,20 @@ void bench_sleep_until(uint64_t due_us)
     }
 }
 
+// The q-quantile of a time of each counted request, in milliseconds. `field` is the offset of a uint32_t of
+// microseconds.
+static double stage_ms(const struct bench_schedule *schedule, size_t field, double q, double *scratch)
+{
+    uint64_t count = schedule->count - schedule->warm_up_count;
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t us = 0;
+        memcpy(&us, (const char *)&schedule->items[schedule->warm_up_count + i] + field, sizeof us);
+        scratch[i] = us / 1e3;
+    }
+    bench_sort(scratch, count);
+    return bench_quantile(scratch, count, q);
+}
+
 gw_status bench_schedule_judge(const struct bench_schedule *schedule, struct bench_latency *ret_latency, gw_err *err)
 {
     uint64_t count = schedule->count - schedule->warm_up_count;
@@ -66,6 +82,9 @@ gw_status bench_schedule_judge(const struct bench_schedule *schedule, struct ben
     latency.p95_ms = bench_quantile(latencies, count, 0.95);
     latency.p99_ms = bench_quantile(latencies, count, 0.99);
     latency.send_late_p99_ms = bench_quantile(late, count, 0.99);
+    latency.queue_p95_ms = stage_ms(schedule, offsetof(struct bench_due, queue_us), 0.95, late);
+    latency.hydrate_p95_ms = stage_ms(schedule, offsetof(struct bench_due, hydrate_us), 0.95, late);
+    latency.score_p95_ms = stage_ms(schedule, offsetof(struct bench_due, score_us), 0.95, late);
     gw_mem_free(latencies);
     gw_mem_free(late);
     *ret_latency = latency;

@@ -16,6 +16,10 @@ struct bench_due {
     uint64_t due_us;  // monotonic
     uint64_t sent_us; // when it really was
     uint64_t done_us; // 0: no answer
+    // What the answer says about itself; 0 where it does not.
+    uint32_t queue_us;
+    uint32_t hydrate_us;
+    uint32_t score_us;
     enum bench_outcome outcome;
 };
 
@@ -42,6 +46,10 @@ struct bench_latency {
     double partial;
     double requests;
     double send_late_p99_ms; // how punctual the generator was
+    double queue_p95_ms;     // from the request's time (whole milliseconds) to its poll
+    double hydrate_p95_ms;   // of the batch it was in
+    double score_p95_ms;     // likewise
+    double stolen_cores;     // by other machines on the same host, meanwhile; filled in by who measures
 };
 GW_CHECK gw_status bench_schedule_judge(const struct bench_schedule *schedule, struct bench_latency *ret_latency,
                                         gw_err *err);

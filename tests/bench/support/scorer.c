@@ -97,6 +97,30 @@ gw_status bench_cpu_ns(pid_t pid, double *ret_ns, gw_err *err)
     return GW_OK;
 }
 
+gw_status bench_machine_cpu(struct bench_machine *ret_machine, gw_err *err)
+{
+    unsigned long user = 0;
+    unsigned long nice = 0;
+    unsigned long system = 0;
+    unsigned long irq = 0;
+    unsigned long soft = 0;
+    unsigned long stolen = 0;
+    FILE *file = fopen("/proc/stat", "re");
+    int got = file != NULL
+                  ? fscanf(file, "cpu %lu %lu %lu %*u %*u %lu %lu %lu", &user, &nice, &system, &irq, &soft, &stolen)
+                  : 0;
+    if (file != NULL) {
+        fclose(file);
+    }
+    if (got != 6) {
+        return gw_fail(err, GW_E_IO, "cannot read '/proc/stat'");
+    }
+    double tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK);
+    *ret_machine = (struct bench_machine){.busy_ns = (double)(user + nice + system + irq + soft) * tick_ns,
+                                          .stolen_ns = (double)stolen * tick_ns};
+    return GW_OK;
+}
+
 gw_status bench_rewind(const struct bench_session *session, const struct gw_kafka_position *positions, size_t count,
                        gw_err *err)
 {

@@ -25,6 +25,13 @@ void bench_child_stop(struct bench_child *child);
 // CPU that a process has used since its start, user and system, in nanoseconds (steps of 10 ms); pid 0 gives 0.
 GW_CHECK gw_status bench_cpu_ns(pid_t pid, double *ret_ns, gw_err *err);
 
+// CPU time of the whole machine since its start: spent by anybody here, and stolen by other machines on the same host.
+struct bench_machine {
+    double busy_ns;
+    double stolen_ns;
+};
+GW_CHECK gw_status bench_machine_cpu(struct bench_machine *ret_machine, gw_err *err);
+
 // Puts the group `score` back to these positions. The group must be empty.
 GW_CHECK gw_status bench_rewind(const struct bench_session *session, const struct gw_kafka_position *positions,
                                 size_t count, gw_err *err);

@@ -36,7 +36,9 @@ static const char bench_name[] = "throughput";
     X(broker_cpu_ns, "broker_cpu_ns_per_prediction", "ns")                                                             \
     X(redis_cpu_ns, "redis_cpu_ns_per_prediction", "ns")                                                               \
     X(counter_cpu_ns, "counter_cpu_ns_per_prediction", "ns")                                                           \
-    X(not_ok, "answers_not_ok", "answers")
+    X(not_ok, "answers_not_ok", "answers")                                                                             \
+    X(foreign_cores, "foreign_cores", "cores")                                                                         \
+    X(stolen_cores, "stolen_cores", "cores")
 
 // The lanes' own account of stages.
 #define STAGES(X)                                                                                                      \
@@ -193,6 +195,7 @@ struct cpu {
     double broker_ns;
     double redis_ns;
     double counter_ns;
+    struct bench_machine machine;
 };
 
 static gw_status read_cpu(const struct settings *settings, const struct bench_child *scorer, struct cpu *cpu,
@@ -201,7 +204,8 @@ static gw_status read_cpu(const struct settings *settings, const struct bench_ch
     GW_TRY(bench_cpu_ns(scorer->pid, &cpu->scorer_ns, err));
     GW_TRY(bench_cpu_ns((pid_t)settings->broker_pid, &cpu->broker_ns, err));
     GW_TRY(bench_cpu_ns((pid_t)settings->redis_pid, &cpu->redis_ns, err));
-    return bench_cpu_ns(getpid(), &cpu->counter_ns, err);
+    GW_TRY(bench_cpu_ns(getpid(), &cpu->counter_ns, err));
+    return bench_machine_cpu(&cpu->machine, err);
 }
 
 static gw_status measure(const struct settings *settings, struct reader *reader, struct bench_child *scorer,
@@ -225,6 +229,10 @@ static gw_status measure(const struct settings *settings, struct reader *reader,
                        (unsigned long long)backlog);
     }
     double n = (double)counts->predictions;
+    double ours_ns = after.scorer_ns - before.scorer_ns + after.broker_ns - before.broker_ns + after.redis_ns -
+                     before.redis_ns + after.counter_ns - before.counter_ns;
+    double busy_ns = after.machine.busy_ns - before.machine.busy_ns;
+    double stolen_ns = after.machine.stolen_ns - before.machine.stolen_ns;
     const struct gw_serving_metrics *told = &counts->sums;
     double told_n = (double)GW_MAX(told->predictions, 1);
     *ret_figures = (struct figures){
@@ -235,6 +243,8 @@ static gw_status measure(const struct settings *settings, struct reader *reader,
         .redis_cpu_ns = (after.redis_ns - before.redis_ns) / n,
         .counter_cpu_ns = (after.counter_ns - before.counter_ns) / n,
         .not_ok = (double)counts->not_ok,
+        .foreign_cores = GW_MAX(busy_ns - ours_ns, 0) / 1e9 / seconds,
+        .stolen_cores = stolen_ns / 1e9 / seconds,
         .lane_cpu_ns = (double)told->cpu_us * 1e3 / told_n,
         .hydrate_ns = (double)told->hydrate_us * 1e3 / told_n,
         .score_ns = (double)told->score_us * 1e3 / told_n,
