@@ -197,7 +197,7 @@ int main(int argc, char **argv)
                          .rate = 500,
                          .threads = 1,
                          .runs = 5,
-                         .warm_up_s = 5,
+                         .warm_up_s = 15, // a broker just started compiles its paths meanwhile
                          .window_s = 20,
                          .http_port = 8080,
                          .busy_per_s = 500000};
