@@ -6,6 +6,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 
+enum { CAPACITY_MIN = 1024, SHRINK_BELOW = 8 };
+
 struct sighting {
     uint64_t a;
     uint64_t b;
@@ -44,7 +46,7 @@ void gw_seen_ids_free(struct gw_seen_ids *ids)
 
 static gw_status grow(struct gw_seen_ids *ids)
 {
-    size_t capacity = ids->capacity > 0 ? ids->capacity * 2 : 1024;
+    size_t capacity = ids->capacity > 0 ? ids->capacity * 2 : CAPACITY_MIN;
     struct sighting *ring = gw_mem_calloc(capacity, sizeof *ring);
     if (ring == NULL) {
         return GW_E_MEMORY;
@@ -77,6 +79,37 @@ gw_status gw_seen_ids_add(struct gw_seen_ids *ids, const uint8_t id[GW_SEEN_ID_B
     return GW_OK;
 }
 
+// After a flood has passed: a table and a ring of the size that is needed now. When memory is short the old ones stay.
+static void shrink(struct gw_seen_ids *ids)
+{
+    struct gw_map times = {0};
+    size_t capacity = CAPACITY_MIN;
+    while (capacity < ids->count * 2) {
+        capacity *= 2;
+    }
+    struct sighting *ring = gw_mem_calloc(capacity, sizeof *ring);
+    bool fits = ring != NULL && gw_map_reserve(&times, ids->count) == GW_OK;
+    for (size_t i = 0; fits && i < ids->count; i++) {
+        uint64_t *time = NULL;
+        ring[i] = ids->ring[(ids->head + i) & (ids->capacity - 1)];
+        fits = gw_map_put(&times, ring[i].a, ring[i].b, &time, NULL) == GW_OK;
+        if (fits) {
+            *time = (uint64_t)ring[i].time_ms;
+        }
+    }
+    if (!fits) {
+        gw_mem_free(ring);
+        gw_map_deinit(&times);
+        return;
+    }
+    gw_mem_free(ids->ring);
+    gw_map_deinit(&ids->times);
+    ids->ring = ring;
+    ids->times = times;
+    ids->capacity = capacity;
+    ids->head = 0;
+}
+
 void gw_seen_ids_trim(struct gw_seen_ids *ids)
 {
     while (ids->count > 0 && ids->newest_ms - ids->ring[ids->head].time_ms > ids->window_ms) {
@@ -87,6 +120,9 @@ void gw_seen_ids_trim(struct gw_seen_ids *ids)
         }
         ids->head = (ids->head + 1) & (ids->capacity - 1);
         ids->count--;
+    }
+    if (ids->capacity > CAPACITY_MIN && ids->count < ids->capacity / SHRINK_BELOW) {
+        shrink(ids);
     }
 }
 

@@ -110,6 +110,25 @@ static void a_window_of_zero_knows_only_the_same_millisecond(void **state)
     gw_seen_ids_free(ids);
 }
 
+static void decisions_survive_the_shrinking_after_a_flood(void **state)
+{
+    (void)state;
+    struct gw_seen_ids *ids = new_ids();
+    for (uint64_t i = 1; i <= 50000; i++) {
+        assert_false(add(ids, i, 0));
+    }
+    for (uint64_t i = 1; i <= 100; i++) {
+        assert_false(add(ids, 100000 + i, WINDOW_MS + 1));
+    }
+    gw_seen_ids_trim(ids);
+    assert_int_equal(gw_seen_ids_count(ids), 100);
+    for (uint64_t i = 1; i <= 100; i++) {
+        assert_true(add(ids, 100000 + i, WINDOW_MS + 2));
+        assert_false(add(ids, i, WINDOW_MS + 2));
+    }
+    gw_seen_ids_free(ids);
+}
+
 static void a_failed_allocation_is_reported(void **state)
 {
     (void)state;
@@ -127,4 +146,4 @@ static void a_failed_allocation_is_reported(void **state)
 GW_TESTS(an_id_within_the_window_is_a_duplicate, an_id_past_the_window_is_new_again,
          each_occurrence_opens_the_window_anew, trim_forgets_only_what_no_later_record_can_meet,
          decisions_equal_a_plain_search, a_window_of_zero_knows_only_the_same_millisecond,
-         a_failed_allocation_is_reported)
+         decisions_survive_the_shrinking_after_a_flood, a_failed_allocation_is_reported)
