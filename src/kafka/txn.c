@@ -8,6 +8,7 @@
 #include "base/clock.h"
 
 #define AGAIN_POLL_MS 10 // between two tries; serves deliveries meanwhile
+#define ABORT_FLUSH_MS 1000u
 
 // One call of librdkafka with the time that is left.
 typedef rd_kafka_error_t *(*attempt)(rd_kafka_t *rk, void *context, int timeout_ms);
@@ -136,6 +137,9 @@ gw_status gw_kafka_txn_abort(struct gw_kafka_producer *producer, uint32_t timeou
         return GW_OK;
     }
     producer->aborting = true;
+    // Records under way go out first: they make the broker know the transaction. An abort that overtakes their
+    // AddPartitionsToTxn meets the state of the transaction before, and after a commit that is fatal (INVALID_TXN_STATE).
+    rd_kafka_flush(producer->handle.rk, (int)GW_MIN(timeout_ms, ABORT_FLUSH_MS));
     gw_status status = until_done(producer, try_abort, NULL, timeout_ms, "abort transaction", err);
     rd_kafka_poll(producer->handle.rk, 0); // what was purged reports while we know why
     producer->aborting = false;
