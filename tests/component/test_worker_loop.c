@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A revocation in the middle of a batch, without a broker: what the loop tells its commit strategy. The batch is put into
-// the loop's hands as polling does it; the strategy only notes what it was asked for.
+// A revocation in the middle of a batch, without a broker: what the loop tells its commit strategy. The batch is put
+// into the loop's hands as polling does it; the strategy only notes what it was asked for.
 #include "support/testkit.h"
 
 #include "worker/loop_internal.h"
@@ -9,7 +9,7 @@
 
 enum { FIRST_OFFSET = 10 };
 
-// ---- a strategy that notes --------------------------------------------------------------------------------------------
+// ---- a strategy that notes ------------------------------------------------------------------------------------------
 
 struct noting_commit {
     struct gw_commit base;
@@ -76,7 +76,7 @@ static const struct gw_commit_ops noting_ops = {.positions = noting_positions,
                                                 .abort = noting_abort,
                                                 .free = noting_free};
 
-// ---- a worker that settles ----------------------------------------------------------------------------------------------
+// ---- a worker that settles ------------------------------------------------------------------------------------------
 
 struct settling_worker {
     gw_status process_status;
@@ -123,7 +123,8 @@ static void discard(void *worker, bool aborted)
 static const struct gw_loop_ops worker_ops = {
     .decode = decode, .process = process, .report = report, .discard = discard};
 
-// ---- the loop, two records into a batch whose first one was dead-lettered at decode ---------------------------------------
+// ---- the loop, two records into a batch whose first one was dead-lettered at decode ---------------------------------
+// ---------------------------------------
 
 struct fixture {
     struct noting_commit commit;

@@ -28,11 +28,11 @@ static int teardown(void **state)
     return 0;
 }
 
-// ---- the worker -------------------------------------------------------------------------------------------------------------
+// ---- the worker -----------------------------------------------------------------------------------------------------
 
 struct aborting {
-    const char *poison;      // value that aborts a batch; NULL: none
-    int transient;           // abort so many batches whatever is in them
+    const char *poison; // value that aborts a batch; NULL: none
+    int transient;      // abort so many batches whatever is in them
     struct gw_input inputs[BATCH];
     size_t count;
     uint64_t reported;
@@ -87,7 +87,7 @@ static void discard(void *worker, bool aborted)
 
 static const struct gw_loop_ops ops = {.decode = decode, .process = process, .report = report, .discard = discard};
 
-// ---- running it ---------------------------------------------------------------------------------------------------------------
+// ---- running it -----------------------------------------------------------------------------------------------------
 
 struct running {
     struct gw_loop *loop;
@@ -236,8 +236,7 @@ static void aborts_that_pass_condemn_nobody(void **state)
     wait_until(all_settled, &running, CLUSTER_WAIT_MS, "every record settled");
     stop(&running);
     assert_outputs("social_write_event", 0);
-    assert_int_equal(
-        records_count(&cluster, gw_runtime_dlq(&cluster.runtime, GW_TOPIC_SOCIAL_WRITE_EVENT), 1), 0);
+    assert_int_equal(records_count(&cluster, gw_runtime_dlq(&cluster.runtime, GW_TOPIC_SOCIAL_WRITE_EVENT), 1), 0);
     struct gw_ledger ledger = cluster_ledger_sum(&cluster, "rekey", GW_TOPIC_SOCIAL_WRITE_EVENT);
     assert_int_equal(ledger.counts[GW_OUTCOME_OUTPUT], RECORDS);
     assert_int_equal(gw_ledger_total(&ledger), RECORDS);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Bytes that are no record of ours, on every input of every worker: each goes to <topic>.dlq as it came, with reason and
-// origin, is counted with the offset, and what stands behind it is processed as if nothing had been.
+// Bytes that are no record of ours, on every input of every worker: each goes to <topic>.dlq as it came, with reason
+// and origin, is counted with the offset, and what stands behind it is processed as if nothing had been.
 #include "support/records.h"
 #include "support/model.h"
 
@@ -28,7 +28,7 @@ static int teardown(void **state)
     return 0;
 }
 
-// ---- what is sent -----------------------------------------------------------------------------------------------------
+// ---- what is sent ---------------------------------------------------------------------------------------------------
 
 enum { LARGE_BYTES = 1048000, MANY_HEADERS = 16 };
 
@@ -49,8 +49,8 @@ static uint64_t hash_value(struct gw_slice value)
     return gw_hash_fnv1a(GW_HASH_FNV_START, value.data, value.size);
 }
 
-static void send_bad(struct batch *batch, const char *reason, struct gw_slice value, const struct gw_kafka_header *headers,
-                     size_t header_count)
+static void send_bad(struct batch *batch, const char *reason, struct gw_slice value,
+                     const struct gw_kafka_header *headers, size_t header_count)
 {
     records_put(&cluster, batch->topic, 0, 1, value, headers, header_count);
     assert_true(batch->count < GW_COUNT_OF(batch->bad));
@@ -81,7 +81,7 @@ static void send_bad_bytes(struct batch *batch)
     gw_buf_deinit(&good);
 }
 
-// ---- what must come of it -----------------------------------------------------------------------------------------------
+// ---- what must come of it -------------------------------------------------------------------------------------------
 
 static void check_letter(void *context, const struct gw_kafka_record *record)
 {
@@ -142,7 +142,7 @@ static void assert_counted(const char *group, const struct batch *batch, uint64_
     assert_int_equal(gw_ledger_total(&progress.ledger), batch->count + good);
 }
 
-// ---- rekey --------------------------------------------------------------------------------------------------------------
+// ---- rekey ----------------------------------------------------------------------------------------------------------
 
 static struct gw_user_action good_action(uint64_t number)
 {
@@ -170,8 +170,7 @@ static uint32_t register_newer_action(void)
     gw_err err = {0};
     char subject[160];
     uint32_t id = 0;
-    snprintf(subject, sizeof subject, "%s-value",
-             gw_runtime_topic(&cluster.runtime, GW_TOPIC_UNIFIED_USER_ACTIONS));
+    snprintf(subject, sizeof subject, "%s-value", gw_runtime_topic(&cluster.runtime, GW_TOPIC_UNIFIED_USER_ACTIONS));
     assert_ok_err(gw_schemas_new(&options, &schemas, &err), &err);
     assert_ok_err(gw_schemas_register(schemas, subject, gw_slice_text(text), &id, &err), &err);
     gw_schemas_free(schemas);
@@ -278,7 +277,8 @@ static void a_replayed_dead_letter_counts_its_attempts(void **state)
                                               {"__streams.errors.offset", gw_slice_text("12345")},
                                               {"mine", gw_slice_text("kept")}};
     struct gw_ledger before = cluster_ledger_sum(&cluster, "rekey", GW_TOPIC_TWEET_EVENTS);
-    struct progress progress = {.group = "rekey", .topic = GW_TOPIC_TWEET_EVENTS, .wanted = gw_ledger_total(&before) + 1};
+    struct progress progress = {
+        .group = "rekey", .topic = GW_TOPIC_TWEET_EVENTS, .wanted = gw_ledger_total(&before) + 1};
     records_put(&cluster, GW_TOPIC_TWEET_EVENTS, 1, 1, gw_slice_text("comes again"), headers, GW_COUNT_OF(headers));
     records_flush(&cluster);
     struct cluster_worker rekey = cluster_run(&cluster, "rekey", NULL);
@@ -289,7 +289,7 @@ static void a_replayed_dead_letter_counts_its_attempts(void **state)
     assert_int_equal(found, 1);
 }
 
-// ---- aggregate, online ----------------------------------------------------------------------------------------------------
+// ---- aggregate, online ----------------------------------------------------------------------------------------------
 
 static void aggregate_survives_bad_entity_events(void **state)
 {
@@ -325,9 +325,9 @@ static void aggregate_survives_bad_entity_events(void **state)
     cluster_stop(&aggregate);
     assert_all_dead(&batch);
     // A user's row, and nothing of the bad ones; one record on each partition is the log id.
-    assert_int_equal(records_count(&cluster, gw_runtime_topic(&cluster.runtime, GW_TOPIC_FEATURE_UPDATES),
-                                   CLUSTER_ENTITIES),
-                     CLUSTER_ENTITIES + 1);
+    assert_int_equal(
+        records_count(&cluster, gw_runtime_topic(&cluster.runtime, GW_TOPIC_FEATURE_UPDATES), CLUSTER_ENTITIES),
+        CLUSTER_ENTITIES + 1);
 }
 
 struct sink {
@@ -390,7 +390,7 @@ static void online_survives_bad_rows(void **state)
     assert_all_dead(&batch);
 }
 
-// ---- score --------------------------------------------------------------------------------------------------------------
+// ---- score ----------------------------------------------------------------------------------------------------------
 
 static bool are_answered(void *context)
 {

@@ -37,7 +37,7 @@ struct sent {
 
 static struct sent sent[EVENTS_MAX];
 static size_t sent_count;
-static uint64_t records_sent;    // to all source topics, good or not
+static uint64_t records_sent; // to all source topics, good or not
 static uint64_t duplicates_sent;
 static uint64_t late_sent; // dead letters
 static uint64_t next_event_id = 1;
@@ -161,8 +161,7 @@ static const struct check {
 static const uint8_t *read_row(struct gw_store *store, const char *view_name, int64_t id, struct gw_slice *row)
 {
     const struct gw_feature_set *set = cluster.runtime.features;
-    const struct gw_feature_view *view =
-        gw_feature_set_view(set, (size_t)gw_feature_set_find_view(set, view_name));
+    const struct gw_feature_view *view = gw_feature_set_view(set, (size_t)gw_feature_set_find_view(set, view_name));
     const struct gw_row_key key = {.view = view->code, .id_count = 1, .id = {id, 0}};
     gw_err err = {0};
     assert_ok_err(gw_store_read(store, &key, 1, gw_clock_mono_us() + 5000000, row, &err), &err);
@@ -183,8 +182,8 @@ static bool feature_agrees(struct gw_store *store, const struct check *check, bo
         struct gw_slice bytes;
         double value = 0;
         const uint8_t *row = read_row(store, check->view, id, &bytes);
-        double expected = recount(check->key, id, check->fav, check->half_life_h,
-                                  row != NULL ? gw_row_event_time_us(row) : 0);
+        double expected =
+            recount(check->key, id, check->fav, check->half_life_h, row != NULL ? gw_row_event_time_us(row) : 0);
         if (row == NULL || !gw_row_number(cluster.runtime.features, feature, row, &value)) {
             value = 0; // nothing came yet
         }
@@ -222,7 +221,7 @@ static bool rows_agree(struct gw_store *store, bool print)
     return agree;
 }
 
-// ---- waiting until everything has flowed through ----------------------------------------------------------------------
+// ---- waiting until everything has flowed through --------------------------------------------------------------------
 
 static uint64_t rekey_total(struct gw_ledger *ret_sum)
 {
@@ -300,7 +299,7 @@ static void assert_exact(struct gw_store *store)
                      late_sent);
 }
 
-// ---- the tests, one story ---------------------------------------------------------------------------------------------
+// ---- the tests, one story -------------------------------------------------------------------------------------------
 
 static const char *const names[3] = {"rekey", "aggregate", "online"};
 static struct cluster_worker workers[3];

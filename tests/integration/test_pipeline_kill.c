@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Exactly once: requests with known ids while score is killed with SIGKILL. The moments are drawn from a printed seed and
-// named by what the log holds at that moment, so most of them fall into an open transaction.
+// Exactly once: requests with known ids while score is killed with SIGKILL. The moments are drawn from a printed seed
+// and named by what the log holds at that moment, so most of them fall into an open transaction.
 #include "support/records.h"
 #include "support/model.h"
 
@@ -18,8 +18,8 @@ static int setup(void **state)
 {
     (void)state;
     // Small batches and slow commits: a transaction is open most of the time, over several batches.
-    static const char *const sets[] = {"worker.poll_records=40", "score.commit_interval=150ms", "score.sync_enabled=false",
-                                       "score.bulk_threads=2", NULL};
+    static const char *const sets[] = {"worker.poll_records=40", "score.commit_interval=150ms",
+                                       "score.sync_enabled=false", "score.bulk_threads=2", NULL};
     cluster_begin(&cluster, "kill", sets);
     return 0;
 }
@@ -43,9 +43,8 @@ static void send_requests(uint64_t first, uint64_t end)
 {
     for (uint64_t n = first; n < end; n++) {
         struct gw_candidate candidates[CANDIDATES];
-        struct gw_prediction_request request = {.user_id = (int64_t)(1 + n % 97),
-                                                .request_join_id = (int64_t)n + 1,
-                                                .enqueued_at_ms = gw_clock_wall_ms()};
+        struct gw_prediction_request request = {
+            .user_id = (int64_t)(1 + n % 97), .request_join_id = (int64_t)n + 1, .enqueued_at_ms = gw_clock_wall_ms()};
         records_id(request.request_id, FAMILY, n);
         for (size_t c = 0; c < CANDIDATES; c++) {
             candidates[c] = (struct gw_candidate){.tweet_id = (int64_t)(1000 + n + c), .author_id = 5};
@@ -74,9 +73,9 @@ static void see(void *context, const struct gw_kafka_record *record)
     struct gw_prediction prediction;
     gw_err err = {0};
     gw_arena_clear(&seen->arena);
-    assert_ok_err(gw_prediction_decode(records_body(&cluster, GW_TOPIC_PREDICTIONS, record), &seen->arena, &prediction,
-                                       &err),
-                  &err);
+    assert_ok_err(
+        gw_prediction_decode(records_body(&cluster, GW_TOPIC_PREDICTIONS, record), &seen->arena, &prediction, &err),
+        &err);
     uint64_t number = gw_load_be64(prediction.request_id + 8);
     assert_true(number < seen->size);
     assert_int_equal(prediction.request_join_id, number + 1);

@@ -23,7 +23,7 @@ static struct gw_store *store;
 static uint64_t next_request = 1;
 static char redis_address[64];
 
-// ---- rows ---------------------------------------------------------------------------------------------------------------
+// ---- rows -----------------------------------------------------------------------------------------------------------
 
 static uint8_t row_memory[32][GW_FEATURE_ROW_BYTES_MAX];
 static size_t row_count;
@@ -131,7 +131,7 @@ static void put_rows(void)
     }
 }
 
-// ---- the offline answer ---------------------------------------------------------------------------------------------------
+// ---- the offline answer ---------------------------------------------------------------------------------------------
 
 struct offline {
     struct gw_bundle *bundle;
@@ -223,7 +223,7 @@ static struct answer expected(int64_t tweet, bool stored, const float values[VAL
     return finish(offline.scorer, vector, width);
 }
 
-// ---- requests and answers -------------------------------------------------------------------------------------------------
+// ---- requests and answers -------------------------------------------------------------------------------------------
 
 struct request {
     struct gw_prediction_request record;
@@ -255,7 +255,8 @@ static void make_request(struct request *request, bool with_authors)
     request->record.candidates.count = TWEETS;
 }
 
-static void send(const struct request *request, enum gw_topic topic, const struct gw_kafka_header *headers, size_t count)
+static void send(const struct request *request, enum gw_topic topic, const struct gw_kafka_header *headers,
+                 size_t count)
 {
     RECORDS_ENCODE(&cluster, topic, gw_prediction_request_encode, &request->record);
     records_put(&cluster, topic, -1, USER, gw_buf_slice(&cluster.value), headers, count);
@@ -286,7 +287,8 @@ static void take(void *context, const struct gw_kafka_record *record)
     }
     assert_true(body.size <= sizeof got->memory);
     memcpy(got->memory, body.data, body.size);
-    assert_ok_err(gw_prediction_decode(gw_slice_make(got->memory, body.size), &got->arena, &got->prediction, &err), &err);
+    assert_ok_err(gw_prediction_decode(gw_slice_make(got->memory, body.size), &got->arena, &got->prediction, &err),
+                  &err);
     got->count++;
     got->partition = record->partition;
     got->seen_ms = gw_clock_wall_ms();
@@ -348,16 +350,16 @@ static void assert_scores(const struct got *got, const struct request *request, 
     }
 }
 
-// ---- life -----------------------------------------------------------------------------------------------------------------
+// ---- life -----------------------------------------------------------------------------------------------------------
 
 static void start_redis(void)
 {
     char port[16];
     char log[512];
     snprintf(port, sizeof port, "%s", strrchr(redis_address, ':') + 1);
-    const char *const argv[] = {"redis-server", "--port",       port, "--bind",       "127.0.0.1",
-                                "--save",       "",             "--appendonly",       "no",
-                                "--maxmemory-policy",           "noeviction",         NULL};
+    const char *const argv[] = {"redis-server", "--port", port,           "--bind", "127.0.0.1",
+                                "--save",       "",       "--appendonly", "no",     "--maxmemory-policy",
+                                "noeviction",   NULL};
     snprintf(log, sizeof log, "%s/redis.log", cluster.directory);
     redis = proc_start("redis", argv, log);
 }
@@ -375,8 +377,13 @@ static int setup(void **state)
     char address_set[128];
     snprintf(redis_address, sizeof redis_address, "127.0.0.1:%u", free_port());
     snprintf(address_set, sizeof address_set, "redis.address=%s", redis_address);
-    const char *const sets[] = {address_set,        "redis.timeout=500ms",           "score.served_sample=1",
-                                "score.served_sample_sync=1", "score.max_candidates=5000", "score.sync_deadline=400ms", NULL};
+    const char *const sets[] = {address_set,
+                                "redis.timeout=500ms",
+                                "score.served_sample=1",
+                                "score.served_sample_sync=1",
+                                "score.max_candidates=5000",
+                                "score.sync_deadline=400ms",
+                                NULL};
     cluster_begin(&cluster, "score", sets);
     start_redis();
     store = cluster_store(&cluster);
@@ -400,7 +407,7 @@ static int teardown(void **state)
     return 0;
 }
 
-// ---- tests ----------------------------------------------------------------------------------------------------------------
+// ---- tests ----------------------------------------------------------------------------------------------------------
 
 static void predictions_equal_an_offline_rescoring_bit_for_bit(void **state)
 {

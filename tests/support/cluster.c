@@ -54,8 +54,9 @@ static void write_topics(const struct cluster *cluster)
         {"social_write_event", "SocialGraphEvent", "source = true\ndlq = true\npartitions = 2\n"},
         {"user_modifications", "UserProfile", "source = true\ndlq = true\npartitions = 2\n"},
         {"entity_events", "EntityEvent", "count_group = entity\ndlq = true\n"},
-        {"feature_updates", "FeatureUpdate", "count_group = entity\ndlq = true\nlog_id = true\ncleanup.policy = compact\n"
-                                             "min.compaction.lag.ms = 604800000\n"},
+        {"feature_updates", "FeatureUpdate",
+         "count_group = entity\ndlq = true\nlog_id = true\ncleanup.policy = compact\n"
+         "min.compaction.lag.ms = 604800000\n"},
         {"feature_layouts", "FeatureLayout", "partitions = 1\ncleanup.policy = compact\n"},
         {"prediction_requests", "PredictionRequest", "partitions = 2\ndlq = true\n"},
         {"prediction_requests_sync", "PredictionRequest", "partitions = 2\ndlq = true\n"},
@@ -98,10 +99,11 @@ static void apply_topics(struct cluster *cluster)
         if (i > 0 && strcmp(reads[i].group, reads[i - 1].group) == 0) {
             groups[group_count - 1].topic_count++;
         } else {
-            groups[group_count++] = (struct gw_topics_group){.group = gw_runtime_group(&cluster->runtime, reads[i].group),
-                                                             .topics = &names[i],
-                                                             .topic_count = 1,
-                                                             .start = GW_TOPICS_FROM_START};
+            groups[group_count++] =
+                (struct gw_topics_group){.group = gw_runtime_group(&cluster->runtime, reads[i].group),
+                                         .topics = &names[i],
+                                         .topic_count = 1,
+                                         .start = GW_TOPICS_FROM_START};
         }
     }
     const struct gw_topics_cluster target = {.topics = cluster->runtime.topics,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// A godwit installation of its own on the shared services: fresh topics, groups, transactional ids, Redis keys and state
-// directory for each test, and its workers as child processes of the real binary.
+// A godwit installation of its own on the shared services: fresh topics, groups, transactional ids, Redis keys and
+// state directory for each test, and its workers as child processes of the real binary.
 //
-// Where services and binary are comes from the environment, as tests/run exports it. A cluster is begun and ended by the
-// test's thread; ending it kills its processes and removes its directory (kept, and named, when a test has failed).
+// Where services and binary are comes from the environment, as tests/run exports it. A cluster is begun and ended by
+// the test's thread; ending it kills its processes and removes its directory (kept, and named, when a test has failed).
 #pragma once
 
 #include "support/proc.h"
@@ -14,9 +14,9 @@
 #include "worker/ledger.h"
 #include "worker/runtime.h"
 
-#define CLUSTER_SETS_MAX  24
-#define CLUSTER_WAIT_MS   40000u
-#define CLUSTER_ENTITIES  2 // partitions of the entity topics
+#define CLUSTER_SETS_MAX   24
+#define CLUSTER_WAIT_MS    40000u
+#define CLUSTER_ENTITIES   2 // partitions of the entity topics
 #define CLUSTER_PARTITIONS 2 // of the others that have more than one
 
 struct cluster {
@@ -32,8 +32,8 @@ struct cluster {
     struct gw_buf value; // scratch of records.h
 };
 
-// `more` (NULL-terminated "key=value", or NULL) holds for the test program and every worker. Makes the topics, registers
-// the schemas, writes the test model and starts nothing.
+// `more` (NULL-terminated "key=value", or NULL) holds for the test program and every worker. Makes the topics,
+// registers the schemas, writes the test model and starts nothing.
 void cluster_begin(struct cluster *cluster, const char *name, const char *const *more);
 void cluster_end(struct cluster *cluster, bool keep_directory);
 

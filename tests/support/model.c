@@ -9,9 +9,9 @@
 #include <stdio.h>
 
 const char *const test_model_features[] = {
-    "user.follower_count",  "user.state",          "user.is_verified",   "tweet.favs_total",
-    "tweet.fav_rate",       "tweet.text_length",   "tweet.has_image",    "author.follower_count",
-    "author.is_verified",   "request.in_network",  "request.source_score", "cross.follower_ratio",
+    "user.follower_count", "user.state",         "user.is_verified",     "tweet.favs_total",
+    "tweet.fav_rate",      "tweet.text_length",  "tweet.has_image",      "author.follower_count",
+    "author.is_verified",  "request.in_network", "request.source_score", "cross.follower_ratio",
 };
 const size_t test_model_feature_count = GW_COUNT_OF(test_model_features);
 

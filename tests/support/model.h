@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A small model for tests, written as a real bundle: one stump for each feature and head, so that every feature moves the
-// score, missing ones too. None of its features depends on time, so a score can be computed again later, bit for bit.
+// A small model for tests, written as a real bundle: one stump for each feature and head, so that every feature moves
+// the score, missing ones too. None of its features depends on time, so a score can be computed again later, bit for
+// bit.
 #pragma once
 
 #include <stddef.h>

@@ -9,8 +9,8 @@
 
 enum { PARTITIONS_MAX = 32, READ_MS = 40000, HEADERS_MAX = 64 };
 
-void records_put(struct cluster *cluster, enum gw_topic topic, int32_t partition, int64_t key_id,
-                 struct gw_slice value, const struct gw_kafka_header *headers, size_t header_count)
+void records_put(struct cluster *cluster, enum gw_topic topic, int32_t partition, int64_t key_id, struct gw_slice value,
+                 const struct gw_kafka_header *headers, size_t header_count)
 {
     uint8_t key[8];
     gw_err err = {0};
@@ -51,8 +51,7 @@ static struct gw_kafka_consumer *open_reader(struct cluster *cluster, const char
     gw_err err = {0};
     assert_true(partition_count <= PARTITIONS_MAX);
     for (int32_t p = 0; p < partition_count; p++) {
-        positions[p] =
-            (struct gw_kafka_position){.topic = topic, .partition = p, .offset = GW_KAFKA_OFFSET_START};
+        positions[p] = (struct gw_kafka_position){.topic = topic, .partition = p, .offset = GW_KAFKA_OFFSET_START};
     }
     assert_ok_err(gw_kafka_consumer_new(&options, &consumer, &err), &err);
     assert_ok_err(gw_kafka_consumer_assign(consumer, positions, (size_t)partition_count, &err), &err);

@@ -33,8 +33,8 @@
     } while (0)
 
 // Sends bytes as they are; partition -1: that of key_id. value.data NULL: a tombstone.
-void records_put(struct cluster *cluster, enum gw_topic topic, int32_t partition, int64_t key_id,
-                 struct gw_slice value, const struct gw_kafka_header *headers, size_t header_count);
+void records_put(struct cluster *cluster, enum gw_topic topic, int32_t partition, int64_t key_id, struct gw_slice value,
+                 const struct gw_kafka_header *headers, size_t header_count);
 void records_flush(struct cluster *cluster);
 
 // An id of 16 bytes that tells `number` apart.

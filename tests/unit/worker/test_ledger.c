@@ -32,9 +32,19 @@ static void largest_ledger_fits_in_128_bytes(void **state)
 static void what_another_tool_wrote_is_no_ledger(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"",           "o",           "o=",          "o=1",          "o=1 e=2 d=3",
-                                        "o=1 e=2 d=3 i=4 ", "o=1 e=2 d=3 i=4x", "e=1 o=2 d=3 i=4", "o=-1 e=2 d=3 i=4",
-                                        "o= 1 e=2 d=3 i=4", "o=1  e=2 d=3 i=4", "{\"o\":1}",        "o=+1 e=2 d=3 i=4"};
+    static const char *const texts[] = {"",
+                                        "o",
+                                        "o=",
+                                        "o=1",
+                                        "o=1 e=2 d=3",
+                                        "o=1 e=2 d=3 i=4 ",
+                                        "o=1 e=2 d=3 i=4x",
+                                        "e=1 o=2 d=3 i=4",
+                                        "o=-1 e=2 d=3 i=4",
+                                        "o= 1 e=2 d=3 i=4",
+                                        "o=1  e=2 d=3 i=4",
+                                        "{\"o\":1}",
+                                        "o=+1 e=2 d=3 i=4"};
     for (size_t i = 0; i < GW_COUNT_OF(texts); i++) {
         struct gw_ledger parsed = {.counts = {9, 9, 9, 9}};
         assert_false(gw_ledger_parse(texts[i], &parsed));

@@ -192,7 +192,8 @@ static void a_deleted_row_is_kept_as_its_header(void **state)
     uint8_t header[GW_ROW_HEADER_BYTES];
     bool reset = true;
     memcpy(header, entry->bytes, sizeof header);
-    assert_ok(gw_row_table_put(fixture->table, USER, id, gw_slice_make(header, sizeof header), 1, &reset, &entry, NULL));
+    assert_ok(
+        gw_row_table_put(fixture->table, USER, id, gw_slice_make(header, sizeof header), 1, &reset, &entry, NULL));
     assert_false(reset);
     assert_true(gw_row_is_deleted(entry->bytes));
 }
@@ -205,8 +206,7 @@ static void every_failed_allocation_leaves_a_table_that_works(void **state)
     unsigned long n = 1;
     for (; n < 10; n++) {
         gw_mem_fail_nth(n);
-        gw_status status =
-            gw_row_table_put(fixture->table, USER, id, (struct gw_slice){0}, 0, NULL, &entry, NULL);
+        gw_status status = gw_row_table_put(fixture->table, USER, id, (struct gw_slice){0}, 0, NULL, &entry, NULL);
         gw_mem_fail_nth(0);
         if (status == GW_OK) {
             break;
@@ -224,14 +224,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(rows_of_two_views_with_one_id_are_two_rows),
-        TEST(pointers_stay_valid_while_the_table_grows),
-        TEST(dirty_rows_are_listed_once_until_cleaned),
-        TEST(only_rows_that_redis_holds_are_evicted),
-        TEST(eviction_stops_when_enough_is_free_and_goes_round),
-        TEST(places_of_evicted_rows_are_used_again_empty),
-        TEST(bytes_are_taken_over_and_foreign_ones_start_anew),
-        TEST(a_deleted_row_is_kept_as_its_header),
+        TEST(rows_of_two_views_with_one_id_are_two_rows),        TEST(pointers_stay_valid_while_the_table_grows),
+        TEST(dirty_rows_are_listed_once_until_cleaned),          TEST(only_rows_that_redis_holds_are_evicted),
+        TEST(eviction_stops_when_enough_is_free_and_goes_round), TEST(places_of_evicted_rows_are_used_again_empty),
+        TEST(bytes_are_taken_over_and_foreign_ones_start_anew),  TEST(a_deleted_row_is_kept_as_its_header),
         TEST(every_failed_allocation_leaves_a_table_that_works),
     };
 #undef TEST
