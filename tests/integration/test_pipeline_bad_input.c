@@ -24,7 +24,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    cluster_end(&cluster, false);
+    cluster_end(&cluster);
     return 0;
 }
 
@@ -305,7 +305,7 @@ static void aggregate_survives_bad_entity_events(void **state)
                                     .position = -1,
                                     .dwell_time_ms = -1};
     // rekey's events of the tests before stand here, too: this test has a cluster of its own.
-    cluster_end(&cluster, false);
+    cluster_end(&cluster);
     cluster_begin(&cluster, "bad", NULL);
     RECORDS_ENCODE(&cluster, batch.topic, gw_entity_event_encode, &event);
     send_bad_bytes(&batch);
@@ -351,7 +351,7 @@ static void online_survives_bad_rows(void **state)
     uint8_t row[GW_FEATURE_ROW_BYTES_MAX];
     uint8_t key[GW_ROW_KEY_BYTES_MAX];
     gw_err err = {0};
-    cluster_end(&cluster, false);
+    cluster_end(&cluster);
     cluster_begin(&cluster, "bad", NULL);
     const struct gw_feature_view *view = gw_feature_set_view(cluster.runtime.features, 0);
     const struct gw_row_key row_key = {.view = view->code, .id_count = 1, .id = {1, 0}};

@@ -328,7 +328,7 @@ static int teardown(void **state)
 {
     (void)state;
     gw_store_free(store);
-    cluster_end(&cluster, false);
+    cluster_end(&cluster);
     return 0;
 }
 

@@ -27,7 +27,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    cluster_end(&cluster, false);
+    cluster_end(&cluster);
     return 0;
 }
 

@@ -403,7 +403,7 @@ static int teardown(void **state)
     tail_close(sync_tail);
     offline_close();
     gw_store_free(store);
-    cluster_end(&cluster, false);
+    cluster_end(&cluster);
     return 0;
 }
 

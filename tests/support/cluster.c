@@ -181,7 +181,7 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
     return remove(path);
 }
 
-void cluster_end(struct cluster *cluster, bool keep_directory)
+void cluster_end(struct cluster *cluster)
 {
     proc_forget_all();
     if (cluster->config == NULL) {
@@ -200,11 +200,7 @@ void cluster_end(struct cluster *cluster, bool keep_directory)
     gw_config_free(cluster->config);
     gw_buf_deinit(&cluster->value);
     cluster->config = NULL;
-    if (keep_directory) {
-        print_error("logs are in %s\n", cluster->directory);
-    } else {
-        nftw(cluster->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    }
+    nftw(cluster->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 // ---- workers --------------------------------------------------------------------------------------------------------

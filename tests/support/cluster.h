@@ -3,7 +3,8 @@
 // state directory for each test, and its workers as child processes of the real binary.
 //
 // Where services and binary are comes from the environment, as tests/run exports it. A cluster is begun and ended by
-// the test's thread; ending it kills its processes and removes its directory (kept, and named, when a test has failed).
+// the test's thread; ending it kills its processes and removes its directory. A wait in vain prints the ends of all
+// their logs.
 #pragma once
 
 #include "support/proc.h"
@@ -35,7 +36,7 @@ struct cluster {
 // `more` (NULL-terminated "key=value", or NULL) holds for the test program and every worker. Makes the topics,
 // registers the schemas, writes the test model and starts nothing.
 void cluster_begin(struct cluster *cluster, const char *name, const char *const *more);
-void cluster_end(struct cluster *cluster, bool keep_directory);
+void cluster_end(struct cluster *cluster);
 
 struct cluster_worker {
     struct proc *proc;
