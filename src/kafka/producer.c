@@ -46,7 +46,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 
 static const struct gw_kafka_property bulk_profile[] = {
     {"enable.idempotence", "true"}, // acks=all, order kept across retries
-    {"compression.codec", "lz4"},   {"linger.ms", "5"}, {"queue.buffering.max.messages", "1000000"},
+    {"compression.codec", "lz4"},   {"linger.ms", "50"}, {"queue.buffering.max.messages", "1000000"},
     {"message.max.bytes", MESSAGE_BYTES_MAX},
     {"retry.backoff.ms", "5"}, // AddOffsetsToTxn after a commit waits this long (facts/kafka.md 3.3)
 };

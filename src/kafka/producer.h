@@ -15,7 +15,7 @@ enum gw_kafka_producer_kind { GW_KAFKA_PRODUCER_BULK, GW_KAFKA_PRODUCER_LATENCY 
 
 struct gw_kafka_producer_options {
     const struct gw_kafka_options *client; // borrowed for the call
-    enum gw_kafka_producer_kind kind;      // BULK: lz4, linger 5-20 ms; LATENCY: linger 0, no compression
+    enum gw_kafka_producer_kind kind;      // BULK: lz4, linger 50 ms, which a commit or flush does not wait for; LATENCY: linger 0, no compression
     const char *transactional_id;          // NULL: idempotent, no transactions
     uint32_t transaction_timeout_ms;       // 0 = 15,000
     size_t queue_bytes_max;                // memory bound of the local queue; 0 = 256 MiB
