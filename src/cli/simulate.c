@@ -25,6 +25,10 @@ const struct gw_cli_option gw_cli_simulate_options[] = {
      false},
     {"--warm-up", "DURATION", "with --examples: the first part of the history gives none; default a third of it",
      false},
+    {"--truth", NULL,
+     "with --examples: the true probability of is_favorited instead of the drawn label, as two weighted rows;"
+     " a model trained on ten times as many of them is the ceiling for models of these features",
+     false},
     {NULL, NULL, NULL, false},
 };
 
@@ -76,8 +80,11 @@ static gw_status check_together(const struct gw_cli *cli, gw_err *err)
     if (examples && gw_cli_value(cli, "--history") == NULL) {
         return gw_fail(err, GW_E_CONFIG, "--examples needs --history: how much of the past to simulate, such as 12h");
     }
-    if (!examples && gw_cli_value(cli, "--warm-up") != NULL) {
-        return gw_fail(err, GW_E_CONFIG, "--warm-up goes with --examples");
+    static const char *const examples_only[] = {"--warm-up", "--truth"};
+    for (size_t i = 0; !examples && i < GW_COUNT_OF(examples_only); i++) {
+        if (gw_cli_value(cli, examples_only[i]) != NULL) {
+            return gw_fail(err, GW_E_CONFIG, "%s goes with --examples", examples_only[i]);
+        }
     }
     return GW_OK;
 }
@@ -100,6 +107,8 @@ static gw_status print_report(const struct gw_cli *cli, const struct gw_examples
     gw_json_write_u64(&writer, report->events);
     gw_json_write_key(&writer, "auc_truth");
     gw_json_write_double(&writer, report->auc_truth);
+    gw_json_write_key(&writer, "auc_expected");
+    gw_json_write_double(&writer, report->auc_expected);
     gw_json_write_key(&writer, "positives");
     gw_json_array_begin(&writer);
     for (size_t i = 0; i < GW_COUNT_OF(report->positives); i++) {
@@ -117,6 +126,7 @@ static gw_status write_examples(const struct gw_cli *cli, const struct gw_runtim
 {
     struct gw_examples_run run = {
         .world = *options, .path = gw_cli_value(cli, "--examples"), .examples_max = options->requests_max};
+    run.truth = gw_cli_value(cli, "--truth") != NULL;
     struct gw_examples_report report = {0};
     run.world.requests_max = 0;
     GW_TRY(gw_cli_duration(cli, "--warm-up", options->history_us / 3, &run.warm_up_us, err));

@@ -30,8 +30,8 @@ static gw_status lock_slot(struct gw_lane *lane, const struct gw_runtime *runtim
         return gw_fail(err, GW_E_IO, "cannot open lock file '%s': %s", path, strerror(errno));
     }
     if (flock(lane->lock, LOCK_EX | LOCK_NB) != 0) {
-        return gw_fail(err, GW_E_CONFIG, "slot '%s' is in use by another process: give this one another worker.instance",
-                       id);
+        return gw_fail(err, GW_E_CONFIG,
+                       "slot '%s' is in use by another process: give this one another worker.instance", id);
     }
     return GW_OK;
 }
@@ -42,9 +42,8 @@ static gw_status make_commit(struct gw_lane *lane, const struct gw_runtime *runt
     switch (options->commit) {
     case GW_LANE_TRANSACTIONS: {
         char id[256];
-        snprintf(id, sizeof id, "%s.%s.%s.%u",
-                 gw_config_text(runtime->config, GW_OPT_TOPICS_TRANSACTIONAL_PREFIX), options->group,
-                 runtime->instance, options->slot);
+        snprintf(id, sizeof id, "%s.%s.%s.%u", gw_config_text(runtime->config, GW_OPT_TOPICS_TRANSACTIONAL_PREFIX),
+                 options->group, runtime->instance, options->slot);
         GW_TRY(lock_slot(lane, runtime, id, err));
         const struct gw_commit_kafka_options kafka = {.client = &runtime->kafka,
                                                       .transactional_id = id,
@@ -74,10 +73,8 @@ static void deinit(struct gw_lane *lane)
 gw_status gw_lane_init(struct gw_lane *lane, const struct gw_runtime *runtime, const struct gw_lane_options *options,
                        gw_err *err)
 {
-    *lane = (struct gw_lane){.store = options->store,
-                             .context = options->context,
-                             .free_context = options->free_context,
-                             .lock = -1};
+    *lane = (struct gw_lane){
+        .store = options->store, .context = options->context, .free_context = options->free_context, .lock = -1};
     snprintf(lane->name, sizeof lane->name, "%s-%u", options->group, options->slot);
     struct gw_commit *commit = NULL;
     gw_status status = make_commit(lane, runtime, options, &commit, err);
@@ -89,13 +86,13 @@ gw_status gw_lane_init(struct gw_lane *lane, const struct gw_runtime *runtime, c
     GW_ASSERT(options->input_count <= GW_LOOP_INPUTS_MAX);
     for (size_t i = 0; i < options->input_count; i++) {
         enum gw_topic topic = options->inputs[i];
-        inputs[i] = (struct gw_loop_input){
-            .topic = gw_runtime_topic(runtime, topic),
-            .dlq_topic = gw_runtime_dlq(runtime, topic),
-            .partition_count =
-                gw_runtime_count_is_fixed(runtime, topic) ? (int32_t)gw_runtime_partitions(runtime, topic) : 0,
-            .has_log_id = runtime->defs[topic]->log_id,
-            .gate = gw_runtime_gate(runtime, topic)};
+        inputs[i] = (struct gw_loop_input){.topic = gw_runtime_topic(runtime, topic),
+                                           .dlq_topic = gw_runtime_dlq(runtime, topic),
+                                           .partition_count = gw_runtime_count_is_fixed(runtime, topic)
+                                                                  ? (int32_t)gw_runtime_partitions(runtime, topic)
+                                                                  : 0,
+                                           .has_log_id = runtime->defs[topic]->log_id,
+                                           .gate = gw_runtime_gate(runtime, topic)};
     }
     const struct gw_loop_options loop = {
         .name = lane->name,
@@ -109,12 +106,12 @@ gw_status gw_lane_init(struct gw_lane *lane, const struct gw_runtime *runtime, c
         .input_count = options->input_count,
         .low_latency = options->low_latency,
         .poll_wait_ms = (uint32_t)(gw_config_duration_us(runtime->config, GW_OPT_WORKER_POLL_WAIT) / 1000),
-        .records_max = options->records_max > 0
-                           ? options->records_max
-                           : (uint32_t)gw_config_u64(runtime->config, GW_OPT_WORKER_POLL_RECORDS),
+        .records_max = options->records_max > 0 ? options->records_max
+                                                : (uint32_t)gw_config_u64(runtime->config, GW_OPT_WORKER_POLL_RECORDS),
         .weight_max = options->weight_max,
         .commit_interval_ms = (uint32_t)(options->commit_interval_us / 1000),
         .commit_records = options->commit_records,
+        .commits_when_idle = options->commits_when_idle,
         .retry_max = (uint32_t)gw_config_u64(runtime->config, GW_OPT_WORKER_RETRY_MAX),
         .stop = runtime->stop,
         .status = &lane->status,

@@ -333,10 +333,12 @@ gw_status gw_loop_commit_now(struct gw_loop *loop, gw_err *err)
 static bool commit_due(const struct gw_loop *loop, uint64_t now_us)
 {
     if (!loop->txn_dirty) {
-        return loop->options.commit->ops->commits_when_idle && loop->partition_count > 0 &&
+        return (loop->options.commits_when_idle || loop->options.commit->ops->commits_when_idle) &&
+               loop->partition_count > 0 &&
                now_us - atomic_load(&loop->options.status->last_commit_us) >= IDLE_COMMIT_US;
     }
-    return loop->suspect_records > 0 || now_us - loop->txn_since_us >= (uint64_t)loop->options.commit_interval_ms * 1000 ||
+    return loop->suspect_records > 0 ||
+           now_us - loop->txn_since_us >= (uint64_t)loop->options.commit_interval_ms * 1000 ||
            (loop->options.commit_records > 0 && loop->txn_records >= loop->options.commit_records);
 }
 

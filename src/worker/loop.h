@@ -26,8 +26,8 @@ struct gw_input {
     int64_t offset;
     int64_t append_time_ms;
     struct gw_slice key;
-    struct gw_slice body; // Avro body in our own schema, framing removed; data NULL: tombstone
-    uint32_t slot;        // for gw_loop_settle
+    struct gw_slice body;                   // Avro body in our own schema, framing removed; data NULL: tombstone
+    uint32_t slot;                          // for gw_loop_settle
     const struct gw_kafka_message *message; // for headers
 };
 
@@ -57,27 +57,27 @@ struct gw_loop_state_ops {
 };
 
 struct gw_loop_input {
-    const char *topic;       // full name; borrowed for the loop's life
-    const char *dlq_topic;   // full name, NULL: the input has no dead-letter topic (our own topics' tails)
-    int32_t partition_count; // what topics.ini says, checked at start; 0: any
-    bool has_log_id;         // offset 0 of each partition holds the log's id, which is not data
+    const char *topic;                 // full name; borrowed for the loop's life
+    const char *dlq_topic;             // full name, NULL: the input has no dead-letter topic (our own topics' tails)
+    int32_t partition_count;           // what topics.ini says, checked at start; 0: any
+    bool has_log_id;                   // offset 0 of each partition holds the log's id, which is not data
     const struct gw_schema_gate *gate; // which schema ids are known; borrowed
 };
 
 // Written by the loop, read by anyone.
 struct gw_loop_status {
-    atomic_bool running;        // the loop is inside gw_loop_run
-    atomic_bool member;         // the group has said what is ours, if anything; false again during a rebalance
-    atomic_uint assigned;       // input partitions held
-    atomic_uint ready;          // of those, how many are being read
+    atomic_bool running;          // the loop is inside gw_loop_run
+    atomic_bool member;           // the group has said what is ours, if anything; false again during a rebalance
+    atomic_uint assigned;         // input partitions held
+    atomic_uint ready;            // of those, how many are being read
     atomic_uint without_position; // held, but nobody ever wrote a starting offset (STREAMS 6)
-    atomic_ullong records;      // settled and committed
+    atomic_ullong records;        // settled and committed
     atomic_ullong outcomes[GW_OUTCOME_COUNT];
     atomic_ullong commits;
     atomic_ullong aborts;
     atomic_ullong retries;
-    atomic_llong lag;           // records between positions and the last known ends
-    atomic_llong time_lag_ms;   // age of the last record processed when it was processed
+    atomic_llong lag;             // records between positions and the last known ends
+    atomic_llong time_lag_ms;     // age of the last record processed when it was processed
     atomic_ullong last_commit_us; // monotonic
 };
 
@@ -93,12 +93,13 @@ struct gw_loop_options {
     size_t input_count;
     bool low_latency;
     uint32_t poll_wait_ms;
-    uint32_t records_max;        // bound of a batch
-    uint64_t weight_max;         // bound of the sum of what decode reports by gw_loop_add_weight; 0: none
-    uint32_t commit_interval_ms; // a transaction is committed when it is this old,
-    uint64_t commit_records;     // or has so many records; 0: no such bound
-    uint32_t retry_max;          // RETRY attempts over the same batch before the loop gives up
-    const atomic_bool *stop;     // set by the signal thread: drain and return
+    uint32_t records_max;          // bound of a batch
+    uint64_t weight_max;           // bound of the sum of what decode reports by gw_loop_add_weight; 0: none
+    uint32_t commit_interval_ms;   // a transaction is committed when it is this old,
+    uint64_t commit_records;       // or has so many records; 0: no such bound
+    bool commits_when_idle;        // commit once a second also without records: the state has something to say (marks)
+    uint32_t retry_max;            // RETRY attempts over the same batch before the loop gives up
+    const atomic_bool *stop;       // set by the signal thread: drain and return
     struct gw_loop_status *status; // borrowed for the loop's life
 };
 

@@ -4,9 +4,9 @@
 //   unified_user_actions, tweet_events, social_write_event, user_modifications ──► entity_events
 //
 // Two checks need the broker's append time, which is the log's own clock: an event whose time lies more than a limit
-// after its append time is dead-lettered (one wild clock must not poison decayed rows or watermarks), and an event whose
-// id occurred at a lower offset of the same partition within the window is ignored. The ids seen are state: on takeover
-// the window before the committed offset is read again, so the decision is a function of the log.
+// after its append time is dead-lettered (one wild clock must not poison decayed rows or watermarks), and an event
+// whose id occurred at a lower offset of the same partition within the window is ignored. The ids seen are state: on
+// takeover the window before the committed offset is read again, so the decision is a function of the log.
 //
 // Once a second every entity_events partition gets a mark for each source partition held: how far in time it was read.
 #include "avro/framing.h"
@@ -43,9 +43,9 @@ struct pending {
 };
 
 struct source_partition {
-    struct gw_seen_ids *seen;  // NULL: not held
-    int64_t idle_asked_ms;     // when the watermark below was asked
-    int64_t idle_high;         // log end at that time; -1: not asked
+    struct gw_seen_ids *seen; // NULL: not held
+    int64_t idle_asked_ms;    // when the watermark below was asked
+    int64_t idle_high;        // log end at that time; -1: not asked
 };
 
 struct rekey {
@@ -190,8 +190,7 @@ static gw_status process(void *worker, struct gw_loop *loop, gw_err *err)
             continue;
         }
         for (size_t e = 0; e < pending->count; e++) {
-            int32_t partition =
-                (int32_t)gw_hash_partition_of_id(pending->events[e].entity_id, self->output_partitions);
+            int32_t partition = (int32_t)gw_hash_partition_of_id(pending->events[e].entity_id, self->output_partitions);
             GW_TRY(emit(self, loop, &pending->events[e], partition, err));
         }
         self->events_pending += pending->count;
@@ -349,8 +348,7 @@ static void release(void *worker, uint32_t source, int32_t partition)
     }
 }
 
-static gw_status takeover(void *worker, uint32_t source, int32_t partition, int64_t offset, bool *ret_done,
-                          gw_err *err)
+static gw_status takeover(void *worker, uint32_t source, int32_t partition, int64_t offset, bool *ret_done, gw_err *err)
 {
     struct rekey *self = worker;
     if (partition >= PARTITIONS_MAX) {
@@ -417,8 +415,8 @@ static gw_status init(struct rekey *self, gw_err *err)
         return gw_fail(err, GW_E_MEMORY, "no memory for metrics");
     }
     for (int s = 0; s < SOURCES; s++) {
-        GW_TRY(gw_state_reader_new(&runtime->kafka, gw_runtime_topic(runtime, source_topics[s]), &self->readers[s],
-                                   err));
+        GW_TRY(
+            gw_state_reader_new(&runtime->kafka, gw_runtime_topic(runtime, source_topics[s]), &self->readers[s], err));
     }
     return gw_kafka_admin_new(&runtime->kafka, &self->admin, err);
 }
@@ -447,6 +445,7 @@ static gw_status make_lane(const struct gw_runtime *runtime, uint32_t slot, stru
         .context = self,
         .free_context = free_rekey,
         .commit_interval_us = gw_config_duration_us(runtime->config, GW_OPT_REKEY_COMMIT_INTERVAL),
+        .commits_when_idle = true, // time goes on where nothing happens
     };
     return gw_lane_init(lane, runtime, &options, err);
 }
