@@ -19,10 +19,12 @@ struct fixture {
 static struct fixture *setup(void)
 {
     static struct fixture fixture;
-    fixture = (struct fixture){.folder = "/tmp/avrogen-test-XXXXXX"};
-    assert_non_null(mkdtemp(fixture.folder));
+    char folder[] = "/tmp/avrogen-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    fixture = (struct fixture){0};
+    memcpy(fixture.folder, folder, sizeof folder);
     for (int i = 0; i < 2; i++) {
-        snprintf(fixture.path[i], sizeof fixture.path[i], "%s/%c.avsc", fixture.folder, 'a' + i);
+        snprintf(fixture.path[i], sizeof fixture.path[i], "%s/%c.avsc", folder, 'a' + i);
     }
     return &fixture;
 }
