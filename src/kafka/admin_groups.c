@@ -6,6 +6,15 @@
 
 #define RETRY_MS 50u
 
+// One question about a group, or one order.
+struct group_ask {
+    const char *group;
+    struct gw_kafka_position *wanted;      // offsets to fill
+    const struct gw_kafka_position *given; // offsets to write
+    size_t count;
+    int32_t *member_count; // to fill
+};
+
 // Checks the answer about one group and gives its partitions.
 static gw_status group_result(const rd_kafka_group_result_t **groups, size_t count, const char *group,
                               const rd_kafka_topic_partition_list_t **ret_list, gw_err *err)
@@ -49,9 +58,12 @@ static gw_status copy_offsets(const rd_kafka_topic_partition_list_t *list, const
     return GW_OK;
 }
 
-static gw_status ask_offsets(struct gw_kafka_admin *admin, const char *group, struct gw_kafka_position *positions,
-                             size_t count, uint32_t timeout_ms, gw_err *err)
+static gw_status ask_offsets(struct gw_kafka_admin *admin, const struct group_ask *ask, uint32_t timeout_ms,
+                             gw_err *err)
 {
+    const char *group = ask->group;
+    struct gw_kafka_position *positions = ask->wanted;
+    size_t count = ask->count;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (size_t i = 0; i < count; i++) {
         rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition);
@@ -79,30 +91,11 @@ static gw_status ask_offsets(struct gw_kafka_admin *admin, const char *group, st
     return status;
 }
 
-// A young cluster's coordinator is still loading, and librdkafka passes that on instead of asking again.
-gw_status gw_kafka_admin_group_offsets(struct gw_kafka_admin *admin, const char *group,
-                                       struct gw_kafka_position *positions, size_t count, uint32_t timeout_ms,
-                                       gw_err *err)
+static gw_status set_offsets(struct gw_kafka_admin *admin, const struct group_ask *ask, uint32_t timeout_ms,
+                             gw_err *err)
 {
-    uint64_t deadline_us = gw_clock_mono_us() + (uint64_t)timeout_ms * 1000;
-    for (;;) {
-        uint32_t left_ms = gw_kafka_left_ms(deadline_us);
-        gw_status status = count > 0 ? ask_offsets(admin, group, positions, count, GW_MAX(left_ms, 1u), err) : GW_OK;
-        if (gw_status_class(status) != GW_CLASS_RETRY || gw_kafka_left_ms(deadline_us) <= RETRY_MS) {
-            return status;
-        }
-        rd_kafka_poll(admin->handle.rk, RETRY_MS);
-    }
-}
-
-gw_status gw_kafka_admin_group_offsets_set(struct gw_kafka_admin *admin, const char *group,
-                                           const struct gw_kafka_position *positions, size_t count, uint32_t timeout_ms,
-                                           gw_err *err)
-{
-    if (count == 0) {
-        return GW_OK;
-    }
-    rd_kafka_topic_partition_list_t *list = gw_kafka_list_new(positions, count);
+    const char *group = ask->group;
+    rd_kafka_topic_partition_list_t *list = gw_kafka_list_new(ask->given, ask->count);
     rd_kafka_AlterConsumerGroupOffsets_t *request = rd_kafka_AlterConsumerGroupOffsets_new(group, list);
     rd_kafka_AdminOptions_t *options =
         gw_kafka_admin_options(admin, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, timeout_ms);
@@ -134,9 +127,10 @@ gw_status gw_kafka_admin_group_offsets_set(struct gw_kafka_admin *admin, const c
     return status;
 }
 
-gw_status gw_kafka_admin_group_members(struct gw_kafka_admin *admin, const char *group, uint32_t timeout_ms,
-                                       int32_t *ret_count, gw_err *err)
+static gw_status ask_members(struct gw_kafka_admin *admin, const struct group_ask *ask, uint32_t timeout_ms,
+                             gw_err *err)
 {
+    const char *group = ask->group;
     rd_kafka_AdminOptions_t *options =
         gw_kafka_admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, timeout_ms);
     rd_kafka_DescribeConsumerGroups(admin->handle.rk, &group, 1, options, admin->queue);
@@ -155,13 +149,53 @@ gw_status gw_kafka_admin_group_members(struct gw_kafka_admin *admin, const char 
         const rd_kafka_error_t *error = rd_kafka_ConsumerGroupDescription_error(groups[0]);
         rd_kafka_resp_err_t code = error != NULL ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            *ret_count = (int32_t)rd_kafka_ConsumerGroupDescription_member_count(groups[0]);
+            *ask->member_count = (int32_t)rd_kafka_ConsumerGroupDescription_member_count(groups[0]);
         } else if (code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) { // newer protocols say so; older ones, zero members
-            *ret_count = 0;
+            *ask->member_count = 0;
         } else {
             status = gw_kafka_fail_code(err, code, "group '%s'", group);
         }
     }
     rd_kafka_event_destroy(event);
     return status;
+}
+
+// A young cluster's coordinator is still loading, and librdkafka passes that on instead of asking again.
+static gw_status until_loaded(struct gw_kafka_admin *admin, const struct group_ask *ask, uint32_t timeout_ms,
+                              gw_status (*once)(struct gw_kafka_admin *admin, const struct group_ask *ask,
+                                                uint32_t timeout_ms, gw_err *err),
+                              gw_err *err)
+{
+    uint64_t deadline_us = gw_clock_mono_us() + (uint64_t)timeout_ms * 1000;
+    for (;;) {
+        uint32_t left_ms = gw_kafka_left_ms(deadline_us);
+        gw_status status = once(admin, ask, GW_MAX(left_ms, 1u), err);
+        if (gw_status_class(status) != GW_CLASS_RETRY || gw_kafka_left_ms(deadline_us) <= RETRY_MS) {
+            return status;
+        }
+        rd_kafka_poll(admin->handle.rk, RETRY_MS);
+    }
+}
+
+gw_status gw_kafka_admin_group_offsets(struct gw_kafka_admin *admin, const char *group,
+                                       struct gw_kafka_position *positions, size_t count, uint32_t timeout_ms,
+                                       gw_err *err)
+{
+    const struct group_ask ask = {.group = group, .wanted = positions, .count = count};
+    return count > 0 ? until_loaded(admin, &ask, timeout_ms, ask_offsets, err) : GW_OK;
+}
+
+gw_status gw_kafka_admin_group_offsets_set(struct gw_kafka_admin *admin, const char *group,
+                                           const struct gw_kafka_position *positions, size_t count, uint32_t timeout_ms,
+                                           gw_err *err)
+{
+    const struct group_ask ask = {.group = group, .given = positions, .count = count};
+    return count > 0 ? until_loaded(admin, &ask, timeout_ms, set_offsets, err) : GW_OK;
+}
+
+gw_status gw_kafka_admin_group_members(struct gw_kafka_admin *admin, const char *group, uint32_t timeout_ms,
+                                       int32_t *ret_count, gw_err *err)
+{
+    const struct group_ask ask = {.group = group, .member_count = ret_count};
+    return until_loaded(admin, &ask, timeout_ms, ask_members, err);
 }
