@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One scoring lane: the whole poll is one scoring batch. Requests that cannot be scored are answered with a status, never
-// dropped; only bytes that are no request at all become dead letters.
+// One scoring lane: the whole poll is one scoring batch. Requests that cannot be scored are answered with a status,
+// never dropped; only bytes that are no request at all become dead letters.
 #include "avro/framing.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -27,6 +27,7 @@ struct pending {
     enum gw_prediction_status status; // OK: is in the batch
     char message[96];                 // why, when not OK
     uint32_t batch_index;
+    uint32_t *order; // of a scored one: its candidates, best first
     uint32_t slot;
     const struct gw_kafka_message *source;
 };
@@ -146,6 +147,7 @@ static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_inpu
     }
     struct pending *pending = &self->pendings[self->count];
     pending->slot = input->slot;
+    pending->order = NULL;
     pending->source = input->message;
     pending->message[0] = '\0';
     GW_TRY(gw_prediction_request_decode(input->body, &self->arena, &pending->request, err));
@@ -223,8 +225,8 @@ static gw_status send_prediction(struct lane *self, struct gw_loop *loop, const 
                                      .value = gw_buf_slice(&self->value)};
     struct gw_kafka_header headers[16];
     struct gw_kafka_header echoed[2];
-    if (self->sync) { // Spring's names; the correlation goes back untouched. Replies go to our reply topic only: a caller
-                      // that could name any topic could write into any
+    if (self->sync) { // Spring's names; the correlation goes back untouched. Replies go to our reply topic only: a
+                      // caller that could name any topic could write into any
         size_t count = gw_kafka_message_headers(pending->source, headers, GW_COUNT_OF(headers));
         for (size_t i = 0; i < count; i++) {
             const struct gw_slice value = headers[i].value;
@@ -268,8 +270,8 @@ static gw_status send_served(struct lane *self, struct gw_loop *loop, const stru
             .model_version = info->version,
             .variant = gw_slice_text("champion"),
             .layout = (int64_t)model->layout,
-            .features = gw_slice_make(result->vectors + (size_t)i * info->feature_count,
-                                      info->feature_count * sizeof(float)),
+            .features =
+                gw_slice_make(result->vectors + (size_t)i * info->feature_count, info->feature_count * sizeof(float)),
             .score = result->scores[i],
             .served_at_ms = now_ms,
             .sample_weight = self->served_weight,
@@ -359,9 +361,8 @@ static gw_status answer_scored(struct lane *self, struct gw_loop *loop, struct p
     gw_score_rank(result.scores, result.count, order, scratch);
     for (uint32_t rank = 0; rank < result.count; rank++) {
         uint32_t i = order[rank];
-        ranked[rank] = (struct gw_ranked){.tweet_id = result.tweet_ids[i],
-                                          .score = result.scores[i],
-                                          .missing_rows = result.missing_rows[i]};
+        ranked[rank] = (struct gw_ranked){
+            .tweet_id = result.tweet_ids[i], .score = result.scores[i], .missing_rows = result.missing_rows[i]};
         ranked[rank].heads.items = (float *)(uintptr_t)(result.probabilities + (size_t)i * info->head_count);
         ranked[rank].heads.count = (uint32_t)info->head_count;
     }
@@ -381,11 +382,23 @@ static gw_status answer_scored(struct lane *self, struct gw_loop *loop, struct p
         pending->request.enqueued_at_ms > 0 ? GW_MAX(now_ms - pending->request.enqueued_at_ms, 0) * 1000 : 0;
     GW_TRY(send_prediction(self, loop, pending, &answer, err));
     self->open.predictions += result.count;
+    pending->order = order;
+    return GW_OK;
+}
+
+// What is kept of a scored request beside its answer, when it was chosen. After all answers, so that no caller waits
+// for it.
+static gw_status keep_scored(struct lane *self, struct gw_loop *loop, const struct pending *pending, int64_t now_ms,
+                             gw_err *err)
+{
+    struct gw_score_result result;
+    gw_score_batch_result(self->batch, pending->batch_index, &result);
     if (result.vectors != NULL) {
-        GW_TRY(send_served(self, loop, pending, &result, order, now_ms, err));
+        GW_TRY(send_served(self, loop, pending, &result, pending->order, now_ms, err));
     }
-    return sampled(&pending->request, self->flat_below) ? send_flat(self, loop, pending, &result, order, now_ms, err)
-                                                        : GW_OK;
+    return sampled(&pending->request, self->flat_below)
+               ? send_flat(self, loop, pending, &result, pending->order, now_ms, err)
+               : GW_OK;
 }
 
 static gw_status answer_refused(struct lane *self, struct gw_loop *loop, const struct pending *pending, int64_t now_ms,
@@ -465,6 +478,11 @@ static gw_status process(void *worker, struct gw_loop *loop, gw_err *err)
         self->open.requests++;
         GW_TRY(note_answered(self, pending->request.enqueued_at_ms, now_ms, err));
         gw_loop_settle(loop, pending->slot, scored ? GW_OUTCOME_OUTPUT : GW_OUTCOME_ERROR_OUTPUT);
+    }
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (self->pendings[i].order != NULL) {
+            GW_TRY(keep_scored(self, loop, &self->pendings[i], now_ms, err));
+        }
     }
     if (self->side != NULL) {
         gw_kafka_producer_poll(self->side, 0);
