@@ -2,6 +2,7 @@
 // One Kafka transaction per commit: outputs, changelog and offsets become visible together or not at all.
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/faults.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "worker/commit.h"
@@ -30,8 +31,8 @@ static gw_status open_transaction(struct commit_kafka *self, gw_err *err)
     return GW_OK;
 }
 
-// A partition that was added after the group had started: it lies above every partition with an offset, so nothing of it
-// was ever read and its start is the truth (STREAMS 5).
+// A partition that was added after the group had started: it lies above every partition with an offset, so nothing of
+// it was ever read and its start is the truth (STREAMS 5).
 static gw_status find_start_of_new(struct gw_kafka_consumer *consumer, struct gw_commit_position *wanted, gw_err *err)
 {
     struct gw_kafka_position all[POSITIONS_MAX];
@@ -113,6 +114,9 @@ static gw_status commit_all(struct gw_commit *commit, struct gw_kafka_consumer *
     if (count > 0) {
         GW_TRY(gw_kafka_txn_send_offsets(self->producer, consumer, offsets, count, COMMIT_TIMEOUT_MS, err));
     }
+    if (gw_fault_hit("commit.before")) {
+        return gw_fail(err, GW_E_ABORTED, "fault point commit.before");
+    }
     // A commit that timed out is still under way: it can only be asked for again, not aborted.
     gw_status status = gw_kafka_txn_commit(self->producer, COMMIT_TIMEOUT_MS, err);
     for (int attempt = 1; status == GW_E_TIMEOUT && attempt < COMMIT_ATTEMPTS; attempt++) {
@@ -124,6 +128,7 @@ static gw_status commit_all(struct gw_commit *commit, struct gw_kafka_consumer *
     }
     if (status == GW_OK) {
         self->open = false;
+        (void)gw_fault_hit("commit.after"); // for a death between the commit and all that follows it
     }
     return status;
 }
@@ -149,8 +154,7 @@ static void free_all(struct gw_commit *commit)
 static const struct gw_commit_ops ops = {
     .positions = positions, .emit = emit, .commit = commit_all, .abort = abort_all, .free = free_all};
 
-gw_status gw_commit_kafka_new(const struct gw_commit_kafka_options *options, struct gw_commit **ret_commit,
-                              gw_err *err)
+gw_status gw_commit_kafka_new(const struct gw_commit_kafka_options *options, struct gw_commit **ret_commit, gw_err *err)
 {
     struct commit_kafka *self = gw_mem_calloc(1, sizeof *self);
     if (self == NULL) {

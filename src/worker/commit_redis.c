@@ -2,15 +2,21 @@
 // Rows and the offset they stand for go to Redis in one script that first compares the stored offset with the one we
 // expect. A failed compare is not an error: the store says where it stands and the loop goes there (STREAMS 13).
 //
-// Writes queue in the order of their records. A commit is cut into scripts of at most WRITES_PER_SCRIPT, so that readers
-// never wait long; only the last one moves the offset. A crash between two leaves rows that are newer than the offset
-// says, which the next owner writes again: rows are absolute values.
+// Writes queue in the order of their records. A commit is cut into scripts of at most WRITES_PER_SCRIPT, so that
+// readers never wait long; only the last one moves the offset. A crash between two leaves rows that are newer than the
+// offset says, which the next owner writes again: rows are absolute values.
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/faults.h"
 #include "base/mem.h"
 #include "worker/commit.h"
 
-enum { WRITES_PER_SCRIPT = 200, DEAD_LETTER_FLUSH_MS = 10000, ARENA_LIMIT_BYTES = 256 << 20, IDLE_ASK_US = 1000 * 1000 };
+enum {
+    WRITES_PER_SCRIPT = 200,
+    DEAD_LETTER_FLUSH_MS = 10000,
+    ARENA_LIMIT_BYTES = 256 << 20,
+    IDLE_ASK_US = 1000 * 1000
+};
 
 struct queued_write {
     struct gw_store_write write;
@@ -20,7 +26,7 @@ struct queued_write {
 
 struct commit_redis {
     struct gw_commit base;
-    struct gw_store *store;              // borrowed
+    struct gw_store *store; // borrowed
     struct gw_kafka_producer *dead_letters;
     struct gw_arena rows;
     struct queued_write *queue; // all partitions, in arrival order
@@ -139,6 +145,7 @@ static gw_status commit_partition(struct commit_redis *self, struct gw_commit_po
         }
         if (count == WRITES_PER_SCRIPT) {
             GW_TRY(apply(self, position, writes, count, false, err));
+            (void)gw_fault_hit("rows.between"); // for a death between two scripts of one commit
             if (position->moved) {
                 return GW_OK;
             }

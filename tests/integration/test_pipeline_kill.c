@@ -243,11 +243,44 @@ static void score_members_that_come_and_go_answer_exactly_once(void **state)
     assert_exactly_once(all);
 }
 
+// The two worst moments: everything is sent and the commit is not asked for; it is done and nobody was told.
+static void death_and_failure_at_a_commit_change_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fault;
+        bool dies;
+    } moments[] = {{"commit.before:kill", true}, {"commit.after:kill", true}, {"commit.before:fail", false}};
+    const size_t before = REQUESTS + ROLLING;
+    const size_t each = 200;
+    const size_t all = before + each * GW_COUNT_OF(moments);
+    struct seen seen;
+    seen_init(&seen, all);
+    struct completion committed = {.tail = tail_open(&cluster, GW_TOPIC_PREDICTIONS, false), .seen = &seen};
+    for (size_t i = 0; i < GW_COUNT_OF(moments); i++) {
+        assert_int_equal(setenv("GODWIT_FAULTS", moments[i].fault, 1), 0);
+        struct cluster_worker score = cluster_run(&cluster, "score", NULL);
+        assert_int_equal(unsetenv("GODWIT_FAULTS"), 0);
+        send_requests(before + each * i, before + each * (i + 1));
+        if (moments[i].dies) {
+            assert_int_equal(proc_wait(score.proc, CLUSTER_WAIT_MS), -1);
+            score = cluster_run(&cluster, "score", NULL);
+        }
+        committed.wanted = before + each * (i + 1);
+        wait_until(complete, &committed, CLUSTER_WAIT_MS, "an answer to every request");
+        cluster_stop(&score);
+    }
+    tail_close(committed.tail);
+    seen_deinit(&seen);
+    assert_exactly_once(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_score_answers_each_request_exactly_once),
         cmocka_unit_test(score_members_that_come_and_go_answer_exactly_once),
+        cmocka_unit_test(death_and_failure_at_a_commit_change_nothing),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "base/err.h"
-#include "base/refcount.h"
 #include "support/testkit.h"
 
 #include <string.h>
@@ -50,15 +49,5 @@ static void long_messages_are_cut(void **state)
     assert_memory_equal(err.message, "context: 0", 10);
 }
 
-static void last_holder_frees(void **state)
-{
-    (void)state;
-    struct gw_refcount count;
-    gw_refcount_init(&count);
-    gw_refcount_ref(&count);
-    assert_false(gw_refcount_unref(&count));
-    assert_true(gw_refcount_unref(&count));
-}
-
 GW_TESTS(every_status_has_a_name_and_a_class, fail_fills_status_and_message, context_goes_in_front,
-         long_messages_are_cut, last_holder_frees)
+         long_messages_are_cut)
