@@ -524,6 +524,11 @@ static void report(void *worker, struct gw_loop *loop)
     totals->dead_letters = atomic_load(&self->stats->loop->outcomes[GW_OUTCOME_DEAD_LETTER]);
     totals->cpu_us = gw_clock_thread_cpu_ns() / 1000;
     pthread_mutex_unlock(&self->stats->lock);
+    if (self->side_lost > 0) { // their requests were answered; labels and samples will miss them
+        gw_log_warn("score.side_records_lost", "count=%llu reason='the producer would not take them'",
+                    (unsigned long long)self->side_lost);
+        self->side_lost = 0;
+    }
     self->waiting.count = 0;
     self->open = (struct gw_score_totals){0};
 }
