@@ -23,6 +23,7 @@ enum gw_err_class { GW_CLASS_NONE, GW_CLASS_RECORD, GW_CLASS_RETRY, GW_CLASS_ABO
     X(E_UNKNOWN_SCHEMA, RECORD, "unknown-schema") /* framing or schema id nobody registered */                        \
     X(E_NOT_FOUND, RECORD, "not-found")                                                                                \
     X(E_CONFLICT, RECORD, "conflict")                                                                                  \
+    X(E_STALE, RECORD, "stale") /* decided on an older state of things than the one there is */                        \
     X(E_TIMEOUT, RETRY, "timeout")                                                                                     \
     X(E_UNAVAILABLE, RETRY, "unavailable") /* a dependency refuses or is away */                                      \
     X(E_BEHIND, RETRY, "behind")           /* a view has not yet reached the needed offset */                         \

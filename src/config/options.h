@@ -56,6 +56,9 @@ X(POSTGRES_TIMEOUT, "postgres", "timeout", DURATION, "10s", "100ms", "10m", "", 
 X(POSTGRES_PASSWORD_FILE, "postgres", "password_file", PATH, "", "", "4095", "",                                       \
   "file with the password; empty for none")                                                                            \
                                                                                                                        \
+X(POSTGRES_MIGRATIONS, "postgres", "migrations", PATH, "deploy/postgres", "1", "4095", "",                             \
+  "folder of the database's numbered SQL files, which 'db migrate' applies")                                           \
+                                                                                                                       \
 X(FEATURES_FILE, "features", "file", PATH, "schemas/features.ini", "1", "4095", "",                                    \
   "feature definitions")                                                                                               \
                                                                                                                        \
@@ -101,7 +104,15 @@ X(ONLINE_COMMIT_INTERVAL, "online", "commit_interval", DURATION, "10ms", "1ms", 
   "longest wait before rows read are written: adds to freshness")                                                      \
                                                                                                                        \
 X(SCORE_MODEL_DIRECTORY, "score", "model_directory", PATH, "state/models", "1", "4095", "",                            \
-  "folder where model bundles of the registry are kept")                                                               \
+  "folder where bundles fetched from the registry are kept; nothing in it is the only copy")                           \
+X(SCORE_DEFAULT_MODEL, "score", "default_model", TEXT, "heavy-ranker", "1", "128", "",                                 \
+  "model that scores requests which name none")                                                                        \
+X(SCORE_CACHE, "score", "cache", BYTES, "64MiB", "0", "64GiB", "",                                                     \
+  "prediction cache of the synchronous lane; it switches itself off where it does not pay; 0 for none")                \
+X(SCORE_CACHE_MAX_AGE, "score", "cache_max_age", DURATION, "5s", "1ms", "10m", "",                                     \
+  "how long a cached score is good although decayed features have moved a little")                                     \
+X(SCORE_SHADOW_BUDGET, "score", "shadow_budget", DOUBLE, "0.1", "0", "1", "share",                                     \
+  "largest share of a lane's time that scoring in the shadow may take; what is over it is left out and counted")       \
 X(SCORE_BULK_THREADS, "score", "bulk_threads", U64, "1", "0", "64", "threads",                                         \
   "bulk lanes of this process; 0 for none")                                                                            \
 X(SCORE_COMMIT_INTERVAL, "score", "commit_interval", DURATION, "250ms", "1ms", "10s", "",                              \

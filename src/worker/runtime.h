@@ -29,7 +29,9 @@
     X(PREDICTION_REPLIES, "prediction_replies")                                                                        \
     X(PREDICTIONS_FLAT, "predictions_flat")                                                                            \
     X(SERVED_CANDIDATES, "served_candidates")                                                                          \
-    X(SERVING_METRICS, "serving_metrics")
+    X(SERVING_METRICS, "serving_metrics")                                                                              \
+    X(MODEL_EVENTS, "model_events")                                                                                    \
+    X(MODEL_ROUTES, "model_routes")
 
 enum gw_topic {
 #define X(suffix, name) GW_TOPIC_##suffix,

@@ -43,6 +43,7 @@ int gw_exit_code(gw_status status)
     case GW_E_MISMATCH:
         return 3;
     case GW_E_CONFLICT:
+    case GW_E_STALE:
         return 4;
     case GW_E_FENCED:
         return 5;

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// The outbox: publishes the history to model_events (every event) and model_routes (its route, when it carries one), in
+// the order of the sequence, each event once, in Kafka transactions.
+//
+// Two things keep it in order with any number of relays. The transactional id is fixed, so that starting a relay fences
+// every former one and aborts what it left open; and only after that the last event in the topic is read: what is behind
+// it in the history is what is missing. So a crash anywhere (before or after either commit) loses nothing and repeats
+// nothing. The advisory lock in PostgreSQL is there so that two relays do not fence each other for ever: the one that
+// does not get it waits. A relay that hangs loses its session, and with it the lock, after GW_RELAY_IDLE_S.
+#pragma once
+
+#include "kafka/client.h"
+#include "registry/registry.h"
+
+#define GW_RELAY_IDLE_S 30
+
+struct gw_relay;
+
+struct gw_relay_options {
+    const struct gw_registry_options *registry; // copied
+    const struct gw_kafka_options *kafka;       // borrowed as long as the relay lives
+    const char *events_topic;                   // full names; borrowed as long as the relay lives
+    const char *routes_topic;
+    uint32_t events_schema_id; // under which values are framed
+    uint32_t routes_schema_id;
+    const char *transactional_id;
+};
+
+// Opens lazily: neither database nor Kafka is asked.
+GW_CHECK gw_status gw_relay_new(const struct gw_relay_options *options, struct gw_relay **ret_relay, gw_err *err);
+void gw_relay_free(struct gw_relay *relay); // gives the lock back
+
+enum gw_relay_state {
+    GW_RELAY_WAITING,  // another relay has the lock
+    GW_RELAY_CAUGHT_UP, // everything in the history is published
+};
+
+// Publishes what there is. Takes the lock first when it does not have it; then, once, init_transactions and the look at
+// the topic's end. After a failure (database or Kafka away, fenced) the next call begins from the lock again. *ret_published
+// (may be NULL) is the last sequence known to be in the topic.
+GW_CHECK gw_status gw_relay_run(struct gw_relay *relay, enum gw_relay_state *ret_state, int64_t *ret_published,
+                                gw_err *err);
