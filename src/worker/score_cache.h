@@ -9,10 +9,10 @@
 //               one hash, halved by age: the TinyLFU idea of Einziger, Friedman and Manes, ACM ToS 13(4), 2017), so that
 //               a scan does not flush what is asked again
 //   eviction    sets of four entries, the oldest goes
-//   break-even  looking up costs time as well: when measured hits x cost of a row < lookups x cost of a lookup over a
-//               window, the cache switches itself off and tries again later on a sample
+//   break-even  looking up costs time as well: when measured hits x cost of a row < time of the lookups over several
+//               windows, the cache switches itself off, and later tries again for a stretch of batches
 //
-// One owning thread. Memory is bounded by `bytes` and taken once.
+// One owning thread. Memory is `bytes`, all taken at _new; nothing is allocated afterwards.
 #pragma once
 
 #include "base/err.h"
@@ -24,10 +24,11 @@
 struct gw_score_cache;
 
 struct gw_score_cache_options {
-    size_t bytes;        // of entries and doorkeeper together, at least 1 MiB
-    uint64_t max_age_us; // of an entry
+    size_t bytes;        // of everything, at least 1 MiB
+    uint64_t max_age_us; // of an entry, > 0
 };
 
+// GW_E_CONFIG: options out of range; GW_E_MEMORY.
 GW_CHECK gw_status gw_score_cache_new(const struct gw_score_cache_options *options, struct gw_score_cache **ret_cache,
                                       gw_err *err);
 void gw_score_cache_free(struct gw_score_cache *cache);
@@ -36,17 +37,19 @@ struct gw_score_key {
     uint64_t low, high;
 };
 
-// Folds 64-bit words into a key; start from {0, 0}. Two different sequences meet with probability 2^-128.
+// Folds 64-bit words into a key; start from {0, 0}. Two different sequences of one length meet with probability 2^-128
+// (not against somebody who looks for it: what a caller can choose gives him only scores of his own request's values).
 void gw_score_key_fold(struct gw_score_key *key, uint64_t word);
 
-// Begins a batch of lookups: `floats` is the size of a payload (vector, probabilities, score). A cache whose entries have
-// another size starts over. False: it is off, do not ask. now_us: monotonic.
+// Begins a batch of lookups: `floats` is the size of its payloads (vector, probabilities, score). Models with payloads of
+// different sizes share the entries, which are as large as the largest so far: a larger one makes the cache start over.
+// False: it is off, do not ask and do not call _end. now_us: monotonic.
 bool gw_score_cache_begin(struct gw_score_cache *cache, size_t floats, uint64_t now_us);
 
 // The payload, valid until the next call; NULL: not there.
 const float *gw_score_cache_find(struct gw_score_cache *cache, struct gw_score_key key);
 
-// Offers a payload of the size told at _begin; it is kept when admitted.
+// Offers a payload of the size told at _begin, of a key that was not found; it is kept when admitted.
 void gw_score_cache_offer(struct gw_score_cache *cache, struct gw_score_key key, const float *payload);
 
 // Ends the batch: what it took. `lookup_ns` is the time spent in find and offer, `score_ns` the time that the rows that
@@ -59,8 +62,8 @@ struct gw_score_cache_totals {
     uint64_t hits;
     uint64_t admitted;
     uint64_t refused;   // by the doorkeeper
-    uint64_t evicted;
+    uint64_t evicted;   // before their age
     uint64_t skipped;   // batches not asked because it was off
-    bool on;
+    bool on;            // also while it tries
 };
 const struct gw_score_cache_totals *gw_score_cache_totals(const struct gw_score_cache *cache);
