@@ -45,10 +45,13 @@ GW_CHECK gw_status gw_route_check(const struct gw_route *route, gw_err *err);
 // True for a legal model name or variant of at most `bytes_max` - 1 bytes.
 bool gw_route_name_is_valid(const char *name, size_t bytes_max);
 
-// The bucket of a user, 0 to GW_ROUTE_BUCKETS - 1.
+// The bucket of a user, 0 to GW_ROUTE_BUCKETS - 1: gw_hash_mix(FNV-1a(salt) XOR user id) mod GW_ROUTE_BUCKETS, where
+// FNV-1a is over the salt's bytes without the NUL and the user id is taken as 64 bits, all unsigned. It never changes:
+// replays and other programs' analyses of a split depend on it.
 uint32_t gw_route_bucket(const char *salt, int64_t user_id);
 
-// Index of the target that serves the bucket. target_count must not be 0.
+// Index of the target that serves the bucket: canaries own the lowest buckets in their order, the champion (index 0) the
+// rest. target_count must not be 0.
 uint32_t gw_route_target_of_bucket(const struct gw_route *route, uint32_t bucket);
 
 // Index of the target of this version; shadows follow behind the targets; -1: not in the route.

@@ -11,9 +11,9 @@
 
 struct gw_shadow_tally {
     uint64_t requests;
-    uint64_t candidates;
-    uint64_t flips;           // requests whose best candidate is another one
-    uint64_t not_a_number;    // candidates whose shadow score is NaN; in nothing else
+    uint64_t candidates;      // that were compared
+    uint64_t flips;           // requests whose best candidate (the first of equals) is another one
+    uint64_t not_a_number;    // candidates of which a score or probability is NaN or infinite; in nothing else
     double delta_sum;         // of |served - shadow| of the primary head's probability
     uint64_t delta_counts[GW_SHADOW_DELTA_BUCKETS];
     double correlation_sum;   // of Spearman's rho of each request of at least two candidates with differing scores
@@ -21,7 +21,8 @@ struct gw_shadow_tally {
 };
 
 // Adds one request: `served` and `shadow` are scores (ranking), `served_p` and `shadow_p` the primary heads'
-// probabilities, each `count` long, in the same order of candidates. `scratch` has room for 4 * count floats.
+// probabilities, each `count` (at most 2^24) long, in the same order of candidates. `scratch` has room for 4 * count
+// floats.
 // Spearman's rho is Pearson's r of the ranks, ties sharing their mean rank (Spearman, Am. J. Psychology 15(1), 1904).
 void gw_shadow_note(struct gw_shadow_tally *tally, const float *served, const float *shadow, const float *served_p,
                     const float *shadow_p, uint32_t count, float *scratch);
