@@ -19,7 +19,7 @@ static bool is_digest(const char *digest)
            strspn(digest, "0123456789abcdef") == GW_ROUTE_DIGEST_BYTES - 1;
 }
 
-static gw_status check_target(const struct gw_route *route, const struct gw_route_target *target, bool shadow,
+static gw_status check_target(const struct gw_route *route, const struct gw_route_version *target, bool shadow,
                               gw_err *err)
 {
     if (target->version <= 0) {
@@ -30,8 +30,8 @@ static gw_status check_target(const struct gw_route *route, const struct gw_rout
                        target->version, (int)sizeof target->variant, target->variant);
     }
     if (!is_digest(target->digest)) {
-        return gw_fail(err, GW_E_INVALID, "route of '%s': version %d: digest '%.*s' is not 64 hex digits",
-                       route->model, target->version, (int)sizeof target->digest, target->digest);
+        return gw_fail(err, GW_E_INVALID, "route of '%s': version %d: digest '%.*s' is not 64 hex digits", route->model,
+                       target->version, (int)sizeof target->digest, target->digest);
     }
     if (shadow && target->weight != 0) {
         return gw_fail(err, GW_E_INVALID, "route of '%s': version %d: a shadow of weight %u serves nobody, must be 0",
@@ -45,7 +45,7 @@ static gw_status check_target(const struct gw_route *route, const struct gw_rout
 }
 
 // The target at an index of gw_route_find.
-static const struct gw_route_target *target_at(const struct gw_route *route, uint32_t index)
+static const struct gw_route_version *target_at(const struct gw_route *route, uint32_t index)
 {
     return index < route->target_count ? &route->targets[index] : &route->shadows[index - route->target_count];
 }
@@ -65,7 +65,7 @@ gw_status gw_route_check(const struct gw_route *route, gw_err *err)
     }
     uint32_t weight = 0;
     for (uint32_t i = 0; i < route->target_count + route->shadow_count; i++) {
-        const struct gw_route_target *target = target_at(route, i);
+        const struct gw_route_version *target = target_at(route, i);
         GW_TRY(check_target(route, target, i >= route->target_count, err));
         for (uint32_t j = 0; j < i; j++) {
             if (target_at(route, j)->version == target->version) {

@@ -19,7 +19,8 @@
 #define GW_ROUTE_SALT_BYTES    33
 #define GW_ROUTE_DIGEST_BYTES  65 // SHA-256 in lower-case hex, with its NUL
 
-struct gw_route_target {
+// A version in a route. (`gw_route_target` is the codec's of schemas/model_route.avsc.)
+struct gw_route_version {
     int32_t version;                      // > 0
     char variant[GW_ROUTE_VARIANT_BYTES]; // name in predictions: champion, canary, shadow
     uint32_t weight;                      // buckets of GW_ROUTE_BUCKETS; 0 for a shadow
@@ -31,9 +32,9 @@ struct gw_route {
     int64_t sequence;               // of the registry's event that made it
     char salt[GW_ROUTE_SALT_BYTES]; // of the bucket hash
     uint32_t target_count;          // 0: nothing serves (its only version was rejected)
-    struct gw_route_target targets[GW_ROUTE_TARGETS_MAX]; // champion first, canaries by version
+    struct gw_route_version targets[GW_ROUTE_TARGETS_MAX]; // champion first, canaries by version
     uint32_t shadow_count;
-    struct gw_route_target shadows[GW_ROUTE_SHADOWS_MAX]; // by version
+    struct gw_route_version shadows[GW_ROUTE_SHADOWS_MAX]; // by version
     int64_t at_ms;
 };
 
