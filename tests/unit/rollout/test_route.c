@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct gw_route_target make_target(int32_t version, const char *variant, uint32_t weight)
+static struct gw_route_version make_target(int32_t version, const char *variant, uint32_t weight)
 {
-    struct gw_route_target target = {.version = version, .weight = weight};
+    struct gw_route_version target = {.version = version, .weight = weight};
     snprintf(target.variant, sizeof target.variant, "%s", variant);
     memset(target.digest, 'a' + version % 6, GW_ROUTE_DIGEST_BYTES - 1);
     return target;
