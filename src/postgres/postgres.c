@@ -280,14 +280,10 @@ static gw_status flush(struct gw_postgres *postgres, uint64_t deadline_us, gw_er
     }
 }
 
-// Sends one statement on an open connection and reads its one result, which may be an error of the server's.
-static gw_status run(struct gw_postgres *postgres, const char *sql, const char *const *parameters, int count,
-                     uint64_t deadline_us, PGresult **ret_result, gw_err *err)
+// Reads what was sent to its end and gives the last result; the server answers nothing behind its first error.
+static gw_status finish(struct gw_postgres *postgres, uint64_t deadline_us, PGresult **ret_result, gw_err *err)
 {
     PGconn *connection = postgres->connection;
-    if (PQsendQueryParams(connection, sql, count, NULL, parameters, NULL, NULL, 0) == 0) {
-        return drop(postgres, GW_E_UNAVAILABLE, PQerrorMessage(connection), err);
-    }
     GW_TRY(flush(postgres, deadline_us, err));
     PGresult *result = NULL;
     for (;;) {
@@ -329,17 +325,36 @@ static gw_status run(struct gw_postgres *postgres, const char *sql, const char *
     return GW_OK;
 }
 
+// Sends one statement on an open connection and reads its one result, which may be an error of the server's.
+static gw_status run(struct gw_postgres *postgres, const char *sql, const char *const *parameters, int count,
+                     uint64_t deadline_us, PGresult **ret_result, gw_err *err)
+{
+    if (PQsendQueryParams(postgres->connection, sql, count, NULL, parameters, NULL, NULL, 0) == 0) {
+        return drop(postgres, GW_E_UNAVAILABLE, PQerrorMessage(postgres->connection), err);
+    }
+    return finish(postgres, deadline_us, ret_result, err);
+}
+
+// Makes sure of a connection on which statements of this transaction may run.
+static gw_status be_connected(struct gw_postgres *postgres, uint64_t deadline_us, gw_err *err)
+{
+    if (postgres->transaction == LOST_TRANSACTION) {
+        return gw_fail(err, GW_E_UNAVAILABLE, "%s: the connection of this transaction is lost", postgres->where);
+    }
+    return postgres->connection == NULL ? connect_now(postgres, deadline_us, err) : GW_OK;
+}
+
+static uint64_t deadline_of(const struct gw_postgres *postgres)
+{
+    return gw_clock_mono_us() + (uint64_t)postgres->timeout_ms * 1000;
+}
+
 static gw_status run_connected(struct gw_postgres *postgres, const char *sql, const char *const *parameters,
                                size_t count, PGresult **ret_result, gw_err *err)
 {
     GW_ASSERT(count <= PARAMETERS_MAX);
-    uint64_t deadline_us = gw_clock_mono_us() + (uint64_t)postgres->timeout_ms * 1000;
-    if (postgres->transaction == LOST_TRANSACTION) {
-        return gw_fail(err, GW_E_UNAVAILABLE, "%s: the connection of this transaction is lost", postgres->where);
-    }
-    if (postgres->connection == NULL) {
-        GW_TRY(connect_now(postgres, deadline_us, err));
-    }
+    uint64_t deadline_us = deadline_of(postgres);
+    GW_TRY(be_connected(postgres, deadline_us, err));
     GW_TRY(run(postgres, sql, parameters, (int)count, deadline_us, ret_result, err));
     gw_away_works(&postgres->away);
     return GW_OK;
@@ -363,6 +378,20 @@ gw_status gw_postgres_exec(struct gw_postgres *postgres, const char *sql, const 
     } else {
         PQclear(result);
     }
+    return GW_OK;
+}
+
+gw_status gw_postgres_script(struct gw_postgres *postgres, const char *sql, gw_err *err)
+{
+    uint64_t deadline_us = deadline_of(postgres);
+    GW_TRY(be_connected(postgres, deadline_us, err));
+    if (PQsendQuery(postgres->connection, sql) == 0) {
+        return drop(postgres, GW_E_UNAVAILABLE, PQerrorMessage(postgres->connection), err);
+    }
+    PGresult *result = NULL;
+    GW_TRY(finish(postgres, deadline_us, &result, err));
+    PQclear(result);
+    gw_away_works(&postgres->away);
     return GW_OK;
 }
 

@@ -43,6 +43,11 @@ GW_CHECK gw_status gw_postgres_ping(struct gw_postgres *postgres, uint64_t *ret_
 GW_CHECK gw_status gw_postgres_exec(struct gw_postgres *postgres, const char *sql, const char *const *parameters,
                                     size_t count, struct gw_postgres_rows **ret_rows, gw_err *err);
 
+// Runs any number of statements, such as a file of them, without parameters or results, under one timeout in all. They
+// stand or fall together: in the transaction that is open, else in one of their own. `sql` must not begin or end one.
+// Statuses as above, of the first statement that fails.
+GW_CHECK gw_status gw_postgres_script(struct gw_postgres *postgres, const char *sql, gw_err *err);
+
 // A transaction: begin, statements, commit. After any failure, of the commit too, only rollback is left. A commit of a
 // failed transaction is GW_E_ABORTED; when it fails with UNAVAILABLE or TIMEOUT it is open whether it happened.
 // Rollback cannot fail: at worst it closes the connection. Without a transaction, rollback does nothing.

@@ -262,8 +262,48 @@ static void result_larger_than_socket_buffers_comes_whole(void **state)
     gw_postgres_free(postgres);
 }
 
+static void script_runs_all_its_statements_or_none(void **state)
+{
+    (void)state;
+    struct gw_postgres *postgres = open_postgres(10000);
+    gw_err err = {0};
+    assert_ok_err(gw_postgres_script(postgres,
+                                     "create temp table t(id bigint); -- a comment; with a semicolon\n"
+                                     "create function pg_temp.two() returns bigint language plpgsql as $$ begin return "
+                                     "2; end $$;\ninsert into t values (pg_temp.two()), (3);\n",
+                                     &err),
+                  &err);
+    assert_int_equal(number_of(postgres, "select sum(id) from t"), 5);
+    assert_fails(gw_postgres_script(postgres, "insert into t values (7); select 1 / 0; insert into t values (8)", &err),
+                 GW_E_INVALID);
+    assert_non_null(strstr(err.message, "22012"));
+    assert_int_equal(number_of(postgres, "select sum(id) from t"), 5);
+    assert_ok(gw_postgres_script(postgres, " -- nothing\n", NULL));
+    gw_postgres_free(postgres);
+}
+
+static void script_belongs_to_the_transaction_that_is_open(void **state)
+{
+    (void)state;
+    struct gw_postgres *postgres = open_postgres(10000);
+    assert_ok(run(postgres, "create temp table t(id bigint)"));
+    assert_ok(gw_postgres_begin(postgres, NULL));
+    assert_ok(gw_postgres_script(postgres, "insert into t values (1); insert into t values (2)", NULL));
+    gw_postgres_rollback(postgres);
+    assert_int_equal(number_of(postgres, "select count(*) from t"), 0);
+
+    assert_ok(gw_postgres_begin(postgres, NULL));
+    cut(postgres);
+    assert_fails(gw_postgres_script(postgres, "select 1; select 2", NULL), GW_E_UNAVAILABLE);
+    assert_fails(gw_postgres_script(postgres, "select 1; select 2", NULL), GW_E_UNAVAILABLE);
+    gw_postgres_rollback(postgres);
+    wait_for(postgres);
+    gw_postgres_free(postgres);
+}
+
 GW_TESTS(ping_tells_a_latency, parameters_and_nulls_go_both_ways, affected_rows_are_counted,
          errors_map_to_what_the_loop_should_do, statement_over_its_time_is_cancelled_and_the_connection_stays,
          lost_connection_is_opened_again, committed_is_seen_and_rolled_back_is_not,
          commit_of_a_failed_transaction_is_aborted, rest_of_a_transaction_never_runs_on_a_new_connection,
-         missing_database_is_a_configuration_error, result_larger_than_socket_buffers_comes_whole)
+         missing_database_is_a_configuration_error, result_larger_than_socket_buffers_comes_whole,
+         script_runs_all_its_statements_or_none, script_belongs_to_the_transaction_that_is_open)
