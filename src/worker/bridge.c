@@ -112,7 +112,7 @@ static gw_status start(struct bridge *bridge, gw_err *err)
 {
     const struct gw_runtime *runtime = bridge->runtime;
     GW_TRY(gw_bridge_model_new(gw_config_text(runtime->config, GW_OPT_SCORE_MODEL_DIRECTORY), &bridge->model, err));
-    GW_TRY(gw_bridge_predict_start(runtime, bridge->model, &bridge->predict, err));
+    GW_TRY(gw_bridge_predict_start(runtime, &bridge->predict, err));
     GW_TRY(gw_bridge_watch_start(runtime, &bridge->watch, err));
     const struct gw_bridge_health_options health = {
         .runtime = runtime, .model = bridge->model, .predict = bridge->predict, .watch = bridge->watch};

@@ -105,7 +105,7 @@ static const char *text_in(struct gw_arena *arena, struct gw_slice text)
     return copy;
 }
 
-gw_status gw_bridge_answer(const struct gw_prediction *prediction, int primary_head, struct gw_arena *arena,
+gw_status gw_bridge_answer(const struct gw_prediction *prediction, struct gw_arena *arena,
                            struct gw_api_prediction *ret_answer, gw_err *err)
 {
     struct gw_api_ranked *ranked = gw_arena_array(arena, prediction->ranked.count, sizeof *ranked);
@@ -114,8 +114,8 @@ gw_status gw_bridge_answer(const struct gw_prediction *prediction, int primary_h
     }
     for (uint32_t i = 0; i < prediction->ranked.count; i++) {
         const struct gw_ranked *from = &prediction->ranked.items[i];
-        uint32_t head = primary_head >= 0 ? (uint32_t)primary_head : 0;
-        bool known = head < from->heads.count && (primary_head >= 0 || from->heads.count == 1);
+        uint32_t head = (uint32_t)prediction->primary_head; // a negative one is past every head
+        bool known = head < from->heads.count;
         ranked[i] = (struct gw_api_ranked){
             .tweet_id = from->tweet_id, .score = from->score, .confidence = known ? from->heads.items[head] : NAN};
     }

@@ -20,9 +20,9 @@ GW_CHECK gw_status gw_bridge_encode(const struct gw_api_predict *predict, const 
 
 enum gw_api_outcome gw_bridge_outcome(enum gw_prediction_status status);
 
-// The answer as the caller sees it; borrows from `prediction` and `arena`. primary_head: which head's probability is
-// the confidence, -1 when unknown: then a lone head's, else NaN. GW_E_MEMORY: the arena is full.
-GW_CHECK gw_status gw_bridge_answer(const struct gw_prediction *prediction, int primary_head, struct gw_arena *arena,
+// The answer as the caller sees it; borrows from `prediction` and `arena`. A confidence is NaN where the record has no
+// probability of its primary head. GW_E_MEMORY: the arena is full.
+GW_CHECK gw_status gw_bridge_answer(const struct gw_prediction *prediction, struct gw_arena *arena,
                                     struct gw_api_prediction *ret_answer, gw_err *err);
 
 // The bridge's own partition of the reply topic: the configured one, or (-1) the instance's number, or the hash of its

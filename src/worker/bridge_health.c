@@ -7,6 +7,7 @@
 #include "http/client.h"
 #include "kafka/admin.h"
 #include "postgres/postgres.h"
+#include "worker/database.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -182,38 +183,13 @@ void gw_bridge_health_show(struct gw_bridge_health *health, struct gw_api_health
 
 // ---- life -----------------------------------------------------------------------------------------------------------
 
-gw_status gw_bridge_postgres_uri(const char *uri, const char *password, struct gw_buf *out)
-{
-    if (strncmp(uri, "postgres://", 11) == 0 || strncmp(uri, "postgresql://", 13) == 0) {
-        GW_TRY(gw_buf_append_format(out, "%s%spassword=", uri, strchr(uri, '?') != NULL ? "&" : "?"));
-        GW_TRY(gw_http_escape(password, out));
-        return gw_buf_append(out, "", 1);
-    }
-    GW_TRY(gw_buf_append_format(out, "%s password='", uri));
-    for (const char *at = password; *at != '\0'; at++) {
-        GW_TRY(gw_buf_append_format(out, "%s%c", *at == '\'' || *at == '\\' ? "\\" : "", *at));
-    }
-    return gw_buf_append(out, "'", 2); // with its NUL
-}
-
 static gw_status open_postgres(struct gw_bridge_health *health, const struct gw_config *config, gw_err *err)
 {
-    char *password = NULL;
-    struct gw_buf uri = {0};
-    const char *plain = gw_config_text(config, GW_OPT_POSTGRES_URI);
-    GW_TRY(gw_config_secret(config, GW_OPT_POSTGRES_PASSWORD_FILE, &password, err));
-    gw_status status = GW_OK;
-    if (password != NULL && gw_bridge_postgres_uri(plain, password, &uri) != GW_OK) {
-        status = gw_fail(err, GW_E_MEMORY, "no memory for postgres.uri");
-    }
-    if (status == GW_OK) {
-        const struct gw_postgres_options options = {.uri = password != NULL ? (const char *)uri.data : plain,
-                                                    .application = "godwit bridge",
-                                                    .timeout_ms = PROBE_MS};
-        status = gw_postgres_new(&options, &health->postgres, err);
-    }
-    gw_buf_deinit(&uri);
-    gw_mem_free(password);
+    char *uri = NULL;
+    GW_TRY(gw_database_uri(config, &uri, err));
+    const struct gw_postgres_options options = {.uri = uri, .application = "godwit bridge", .timeout_ms = PROBE_MS};
+    gw_status status = gw_postgres_new(&options, &health->postgres, err);
+    gw_mem_free(uri);
     return status;
 }
 

@@ -28,6 +28,3 @@ void gw_bridge_health_stop(struct gw_bridge_health *health);
 
 // The port. Any thread.
 void gw_bridge_health_show(struct gw_bridge_health *health, struct gw_api_health *ret_health);
-
-// Appends the password to a libpq URI or keyword string. For tests.
-GW_CHECK gw_status gw_bridge_postgres_uri(const char *uri, const char *password, struct gw_buf *out);

@@ -43,7 +43,6 @@ struct outgoing {
 
 struct gw_bridge_predict {
     const struct gw_runtime *runtime;
-    struct gw_bridge_model *model;
     int32_t reply_partition;
 
     pthread_mutex_t lock;       // guards flights, failure and why
@@ -331,8 +330,7 @@ static gw_status receive(struct gw_bridge_predict *predict, struct gw_slice valu
         return GW_OK;
     }
     struct gw_api_prediction shown;
-    int head = gw_bridge_model_primary_head(predict->model, prediction.model_name, prediction.model_version);
-    gw_status status = gw_bridge_answer(&prediction, head, arena, &shown, err);
+    gw_status status = gw_bridge_answer(&prediction, arena, &shown, err);
     if (status != GW_OK) {
         answer_failure(predict, &flight, GW_API_INTERNAL, err->message);
         return status;
@@ -525,15 +523,13 @@ static gw_status start_threads(struct gw_bridge_predict *predict, gw_err *err)
     return GW_OK;
 }
 
-gw_status gw_bridge_predict_start(const struct gw_runtime *runtime, struct gw_bridge_model *model,
-                                  struct gw_bridge_predict **ret_predict, gw_err *err)
+gw_status gw_bridge_predict_start(const struct gw_runtime *runtime, struct gw_bridge_predict **ret_predict, gw_err *err)
 {
     struct gw_bridge_predict *predict = gw_mem_calloc(1, sizeof *predict);
     if (predict == NULL) {
         return gw_fail(err, GW_E_MEMORY, "no memory for the prediction path");
     }
     predict->runtime = runtime;
-    predict->model = model;
     atomic_store(&predict->kafka_up, true); // until a probe says otherwise
     atomic_store(&predict->turned_us, gw_clock_mono_us());
     pthread_mutex_init(&predict->lock, NULL);

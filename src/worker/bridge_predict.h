@@ -10,14 +10,13 @@
 #pragma once
 
 #include "api/api.h"
-#include "worker/bridge_model.h"
 #include "worker/runtime.h"
 
 struct gw_bridge_predict;
 
-// Starts the three threads. `model` is borrowed. GW_E_CONFIG: bridge.reply_partition does not exist.
-GW_CHECK gw_status gw_bridge_predict_start(const struct gw_runtime *runtime, struct gw_bridge_model *model,
-                                           struct gw_bridge_predict **ret_predict, gw_err *err);
+// Starts the three threads. GW_E_CONFIG: bridge.reply_partition does not exist.
+GW_CHECK gw_status gw_bridge_predict_start(const struct gw_runtime *runtime, struct gw_bridge_predict **ret_predict,
+                                           gw_err *err);
 
 // See gw_api_ports.predict. Any thread, never blocks.
 GW_CHECK gw_status gw_bridge_predict_submit(struct gw_bridge_predict *predict, const struct gw_api_predict *request,

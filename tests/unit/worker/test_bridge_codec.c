@@ -90,19 +90,19 @@ static void every_status_has_the_outcome_of_its_name(void **state)
     }
 }
 
-static float first_confidence(uint32_t head_count, int primary_head)
+static float first_confidence(uint32_t head_count, int32_t primary_head)
 {
     float heads[] = {0.25f, 0.5f, 0.75f};
     struct gw_ranked ranked = {.tweet_id = 1, .score = 2.0f};
     ranked.heads.items = heads;
     ranked.heads.count = head_count;
-    struct gw_prediction prediction = {.status = GW_PREDICTION_STATUS_OK};
+    struct gw_prediction prediction = {.status = GW_PREDICTION_STATUS_OK, .primary_head = primary_head};
     prediction.ranked.items = &ranked;
     prediction.ranked.count = 1;
     struct gw_api_prediction answer;
     struct gw_arena arena;
     gw_arena_init(&arena, 4096, 1 << 20);
-    assert_ok(gw_bridge_answer(&prediction, primary_head, &arena, &answer, NULL));
+    assert_ok(gw_bridge_answer(&prediction, &arena, &answer, NULL));
     assert_int_equal(answer.ranked_count, 1);
     assert_int_equal(answer.ranked[0].tweet_id, 1);
     assert_true(answer.ranked[0].score == 2.0f);
@@ -118,10 +118,9 @@ static void confidence_is_the_primary_heads_probability(void **state)
     assert_true(first_confidence(1, 0) == 0.25f);
 }
 
-static void unknown_primary_head_gives_a_lone_heads_confidence_else_none(void **state)
+static void without_a_probability_of_the_primary_head_there_is_no_confidence(void **state)
 {
     (void)state;
-    assert_true(first_confidence(1, -1) == 0.25f);
     assert_true(isnan(first_confidence(2, -1)));
     assert_true(isnan(first_confidence(2, 2)));
     assert_true(isnan(first_confidence(0, -1)));
@@ -138,7 +137,7 @@ static void a_refusal_carries_its_reason(void **state)
     struct gw_arena arena;
     gw_arena_init(&arena, 4096, 1 << 20);
 
-    assert_ok(gw_bridge_answer(&prediction, -1, &arena, &answer, NULL));
+    assert_ok(gw_bridge_answer(&prediction, &arena, &answer, NULL));
 
     assert_int_equal(answer.outcome, GW_API_MODEL_NOT_FOUND);
     assert_string_equal(answer.detail, "model 'x' is not served");
@@ -177,6 +176,6 @@ static void a_reply_partition_that_does_not_exist_is_refused(void **state)
 }
 
 GW_TESTS(a_request_carries_everything_the_caller_said, every_status_has_the_outcome_of_its_name,
-         confidence_is_the_primary_heads_probability, unknown_primary_head_gives_a_lone_heads_confidence_else_none,
+         confidence_is_the_primary_heads_probability, without_a_probability_of_the_primary_head_there_is_no_confidence,
          a_refusal_carries_its_reason, reply_partition_follows_the_instance,
          a_reply_partition_that_does_not_exist_is_refused)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "worker/bridge_health.h"
+#include "worker/database.h"
 
 #include "base/mem.h"
 #include "support/testkit.h"
@@ -7,7 +7,7 @@
 static void assert_uri(const char *uri, const char *password, const char *expected)
 {
     struct gw_buf out = {0};
-    assert_ok(gw_bridge_postgres_uri(uri, password, &out));
+    assert_ok(gw_database_add_password(uri, password, &out));
     assert_string_equal((const char *)out.data, expected);
     gw_buf_deinit(&out);
 }
