@@ -29,7 +29,7 @@ void gw_cli_run_details(FILE *to); // the workers there are
 // Options that a command shares with its function's file.
 extern const struct gw_cli_option gw_cli_simulate_options[];
 
-// Loads a bundle directory, or a bare XGBoost JSON file. `names` are the features of a file that has none (NULL, 0:
+// Loads a bundle directory, or a bare model file. `names` are the features of a file that has none (NULL, 0:
 // refuse one).
 GW_CHECK gw_status gw_cli_load_model(const char *path, const char *const *names, size_t name_count,
                                      struct gw_bundle **ret_bundle, gw_err *err);

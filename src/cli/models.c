@@ -16,7 +16,7 @@ gw_status gw_cli_load_model(const char *path, const char *const *names, size_t n
         return gw_fail(err, GW_E_NOT_FOUND, "model '%s': %s", path, strerror(errno));
     }
     return S_ISDIR(info.st_mode) ? gw_bundle_load(path, ret_bundle, err)
-                                 : gw_bundle_load_xgboost(path, names, name_count, ret_bundle, err);
+                                 : gw_bundle_load_file(path, names, name_count, ret_bundle, err);
 }
 
 static void fill_heads(const struct gw_bundle_info *info, struct gw_table *table)

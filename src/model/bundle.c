@@ -8,14 +8,15 @@
 #include "model/file.h"
 #include "model/golden.h"
 #include "model/manifest.h"
+#include "model/model_file.h"
 #include "model/plan.h"
-#include "model/xgboost.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#define MODEL_FILE_BYTES_MAX ((size_t)512 << 20)
-#define ARENA_BLOCK_BYTES    ((size_t)64 << 10)
-#define ARENA_LIMIT_BYTES    ((size_t)8 << 20)
+#define ARENA_BLOCK_BYTES ((size_t)64 << 10)
+#define ARENA_LIMIT_BYTES ((size_t)8 << 20)
 
 static struct gw_bundle *bundle_new(void)
 {
@@ -125,8 +126,8 @@ static void set_head(struct gw_bundle *bundle, size_t h, const struct gw_manifes
 static gw_status load_head(struct loader *in, size_t h)
 {
     const struct gw_manifest_head *head = &in->manifest.heads[h];
-    GW_TRY(read_listed(in, head->file, MODEL_FILE_BYTES_MAX));
-    gw_status status = gw_xgboost_parse(gw_slice_make(in->text, in->text_size), &in->bundle->forests[h], in->err);
+    GW_TRY(read_listed(in, head->file, GW_MODEL_FILE_BYTES_MAX));
+    gw_status status = gw_model_parse(gw_slice_make(in->text, in->text_size), &in->bundle->forests[h], in->err);
     if (status == GW_OK) {
         status = check_head(in, head, in->bundle->forests[h]);
     }
@@ -265,9 +266,9 @@ static gw_status load_bare(struct gw_bundle *bundle, const char *file, const cha
 {
     GW_CLEANUP(gw_mem_cleanup) char *text = NULL;
     size_t size = 0;
-    GW_TRY(gw_file_read(file, MODEL_FILE_BYTES_MAX, &text, &size, err));
+    GW_TRY(gw_file_read(file, GW_MODEL_FILE_BYTES_MAX, &text, &size, err));
     gw_sha256_hex(text, size, bundle->digest);
-    gw_status status = gw_xgboost_parse(gw_slice_make(text, size), &bundle->forests[0], err);
+    gw_status status = gw_model_parse(gw_slice_make(text, size), &bundle->forests[0], err);
     if (status == GW_OK) {
         status = name_features(bundle, names, count, err);
     }
@@ -287,9 +288,28 @@ static gw_status load_bare(struct gw_bundle *bundle, const char *file, const cha
     return GW_OK;
 }
 
-gw_status gw_bundle_load_xgboost(const char *file, const char *const *names, size_t count,
-                                 struct gw_bundle **ret_bundle, gw_err *err)
+// The directory of which `file` is a bundle: itself, or where this bundle.json lies. False: `file` is something else.
+static bool find_directory(const char *file, char ret_directory[GW_MODEL_PATH_BYTES])
 {
+    struct stat info;
+    const char *slash = strrchr(file, '/');
+    bool whole = stat(file, &info) == 0 && S_ISDIR(info.st_mode);
+    if (!whole && strcmp(slash != NULL ? slash + 1 : file, GW_MANIFEST_FILE) != 0) {
+        return false;
+    }
+    size_t size = whole ? strlen(file) : slash != NULL ? (size_t)(slash - file) + 1 : 0;
+    int length = snprintf(ret_directory, GW_MODEL_PATH_BYTES, "%.*s", (int)GW_MIN(size, (size_t)GW_MODEL_PATH_BYTES),
+                          size > 0 ? file : ".");
+    return length >= 0 && length < GW_MODEL_PATH_BYTES;
+}
+
+gw_status gw_bundle_load_file(const char *file, const char *const *names, size_t count, struct gw_bundle **ret_bundle,
+                              gw_err *err)
+{
+    char directory[GW_MODEL_PATH_BYTES];
+    if (find_directory(file, directory)) {
+        return gw_bundle_load(directory, ret_bundle, err);
+    }
     struct gw_bundle *bundle = bundle_new();
     if (bundle == NULL) {
         return gw_fail(err, GW_E_MEMORY, "no memory for a bundle");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A bundle: what a model is on disk and in memory. A directory with bundle.json, one model file per head (XGBoost
-// JSON), golden.json (rows with the margins the trainer computed; rescored at every load) and manifest of digests.
+// A bundle: what a model is on disk and in memory. A directory with bundle.json, one model file per head
+// (model_file.h), golden.json (rows with their margins, rescored at every load) and manifest of digests.
 //
 // Loaded bundles are immutable and shared by reference count. `score` of a row is the sum over heads of
 // weight * calibrated probability; `confidence` is the calibrated probability of the primary head.
@@ -45,10 +45,11 @@ struct gw_bundle_info {
 // GW_E_TOO_LARGE, GW_E_UNSUPPORTED-like refusals are GW_E_INVALID with the reason.
 GW_CHECK gw_status gw_bundle_load(const char *directory, struct gw_bundle **ret_bundle, gw_err *err);
 
-// A bare XGBoost JSON file as a one-head bundle without golden rows. Feature names come from the file, else from
-// `names` (may be NULL, count 0).
-GW_CHECK gw_status gw_bundle_load_xgboost(const char *file, const char *const *names, size_t count,
-                                          struct gw_bundle **ret_bundle, gw_err *err);
+// A bare model file, in any format of model_file.h, as a one-head bundle named score, without golden rows. Feature names
+// come from the file, else from `names` (may be NULL, count 0). A bundle's directory or its bundle.json is loaded as
+// gw_bundle_load does. GW_E_MALFORMED "is not a model file: ..." for anything else; GW_E_TOO_LARGE before reading.
+GW_CHECK gw_status gw_bundle_load_file(const char *file, const char *const *names, size_t count,
+                                       struct gw_bundle **ret_bundle, gw_err *err);
 
 struct gw_bundle *gw_bundle_ref(struct gw_bundle *bundle);
 void gw_bundle_unref(struct gw_bundle *bundle); // NULL is legal

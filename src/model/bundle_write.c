@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "model/file.h"
+#include "model/model_file.h"
 #include "model/sha256.h"
 
 #include <errno.h>
@@ -39,10 +40,19 @@ static gw_status write_listed(struct writer *w, const char *name, struct gw_slic
     return write_file(w, name, bytes);
 }
 
+// By content. What is no model gets some extension; loading it fails and says why.
+static const char *extension_of(struct gw_slice model)
+{
+    enum gw_model_format format = GW_MODEL_FORMAT_XGBOOST_JSON;
+    return gw_model_format_extension(gw_model_sniff(model, &format, NULL) == GW_OK ? format
+                                                                                   : GW_MODEL_FORMAT_XGBOOST_JSON);
+}
+
 static gw_status write_heads(struct writer *w)
 {
     for (size_t h = 0; h < w->manifest.head_count; h++) {
-        int length = snprintf(w->head_files[h], sizeof w->head_files[h], "head_%s.json", w->manifest.heads[h].name);
+        int length = snprintf(w->head_files[h], sizeof w->head_files[h], "head_%s.%s", w->manifest.heads[h].name,
+                              extension_of(w->draft->models[h]));
         if (length < 0 || (size_t)length >= sizeof w->head_files[h]) {
             return gw_fail(w->err, GW_E_TOO_LARGE, "head name '%.64s' is too long", w->manifest.heads[h].name);
         }

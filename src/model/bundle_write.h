@@ -10,8 +10,8 @@
 struct gw_bundle_draft {
     // Without files and head files: those are named and digested here. Heads need name, weight, calibration.
     struct gw_manifest manifest;
-    struct gw_slice models[GW_BUNDLE_HEADS_MAX]; // XGBoost JSON of each head
-    struct gw_golden golden;                     // margins by the library that trained
+    struct gw_slice models[GW_BUNDLE_HEADS_MAX]; // file of each head, in any format of model_file.h
+    struct gw_golden golden;                     // margins by the library that trained, or golden_own.h
 };
 
 // `directory` must not exist (or be empty); its parent must. Borrows everything. GW_E_CONFLICT when it exists,

@@ -175,3 +175,19 @@ float gw_forest_margin(const struct gw_forest *forest, const float *features)
     }
     return margin;
 }
+
+double gw_forest_margin_bound(const struct gw_forest *forest)
+{
+    double bound = fabs((double)forest->base_margin);
+    for (uint32_t t = 0; t < forest->tree_count; t++) {
+        const struct gw_forest_tree *tree = &forest->trees[t];
+        float largest = 0;
+        for (uint32_t n = tree->first_node; n < tree->first_node + tree->node_count; n++) {
+            if (forest->nodes[n].left == 0) {
+                largest = fmaxf(largest, fabsf(forest->nodes[n].value));
+            }
+        }
+        bound += (double)largest;
+    }
+    return bound;
+}

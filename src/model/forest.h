@@ -78,4 +78,7 @@ GW_CHECK gw_status gw_forest_add_tree(struct gw_forest *forest, const struct gw_
 // Margin of one vector by walking node to node: the plain statement of the rule, the reference for every kernel.
 float gw_forest_margin(const struct gw_forest *forest, const float *features);
 
+// No margin is further from 0 than this, but for rounding: |base_margin| + the largest |leaf| of every tree.
+double gw_forest_margin_bound(const struct gw_forest *forest);
+
 const char *gw_objective_name(enum gw_objective objective);

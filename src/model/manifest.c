@@ -41,6 +41,11 @@ static bool obeys(const char *text, enum name_rule rule)
     return true;
 }
 
+bool gw_manifest_is_identifier(const char *text)
+{
+    return strlen(text) < GW_MANIFEST_NAME_BYTES && obeys(text, IDENTIFIER);
+}
+
 static gw_status keep(struct reader *in, const void *data, size_t size, const char **ret_text)
 {
     char *copy = gw_arena_alloc(in->arena, size + 1);

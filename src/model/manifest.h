@@ -42,6 +42,9 @@ struct gw_manifest {
     const char *metadata_json; // one JSON value
 };
 
+// Whether the text may name a model or a head: 1 to GW_MANIFEST_NAME_BYTES - 1 letters, digits, '_', '-', '.', ':'.
+bool gw_manifest_is_identifier(const char *text);
+
 // Parses and checks what can be checked without the files. GW_E_MALFORMED, GW_E_INVALID (a rule, naming the culprit),
 // GW_E_TOO_LARGE, GW_E_MEMORY. The manifest points into `arena`.
 GW_CHECK gw_status gw_manifest_parse(struct gw_slice text, struct gw_arena *arena, struct gw_manifest *ret_manifest,

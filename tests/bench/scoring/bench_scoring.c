@@ -123,7 +123,7 @@ static gw_status load_synthetic(const struct pool *pool, struct gw_bundle **ret_
     if (file == NULL || fwrite(text.data, text.size, 1, file) != 1 || fclose(file) != 0) {
         return gw_fail(err, GW_E_IO, "cannot write '%s'", path);
     }
-    status = gw_bundle_load_xgboost(path, name_list, FEATURES, ret_bundle, err);
+    status = gw_bundle_load_file(path, name_list, FEATURES, ret_bundle, err);
     unlink(path);
     return status;
 }

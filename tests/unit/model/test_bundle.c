@@ -300,7 +300,7 @@ static void a_bare_file_is_a_bundle_of_one_head(void **state)
     (void)state;
     struct gw_bundle *bundle = NULL;
     gw_err err = {0};
-    assert_ok_err(gw_bundle_load_xgboost(FIXTURES "xgboost_3_2.json", NULL, 0, &bundle, &err), &err);
+    assert_ok_err(gw_bundle_load_file(FIXTURES "xgboost_3_2.json", NULL, 0, &bundle, &err), &err);
     const struct gw_bundle_info *info = gw_bundle_info(bundle);
     assert_string_equal(info->model_name, "xgboost_3_2");
     assert_string_equal(info->feature_names[0], "likes");
@@ -326,10 +326,10 @@ static void names_of_a_bare_file_can_be_given(void **state)
     fclose(file);
     gw_mem_free(nameless);
     gw_mem_free(text);
-    assert_fails(gw_bundle_load_xgboost(path, NULL, 0, &bundle, &err), GW_E_INVALID);
+    assert_fails(gw_bundle_load_file(path, NULL, 0, &bundle, &err), GW_E_INVALID);
     assert_non_null(strstr(err.message, "no feature names"));
-    assert_fails(gw_bundle_load_xgboost(path, given, 3, &bundle, &err), GW_E_MISMATCH);
-    assert_ok_err(gw_bundle_load_xgboost(path, given, 4, &bundle, &err), &err);
+    assert_fails(gw_bundle_load_file(path, given, 3, &bundle, &err), GW_E_MISMATCH);
+    assert_ok_err(gw_bundle_load_file(path, given, 4, &bundle, &err), &err);
     assert_string_equal(gw_bundle_info(bundle)->feature_names[3], "s");
     gw_bundle_unref(bundle);
 }
