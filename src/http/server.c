@@ -7,12 +7,14 @@
 #include "base/mem.h"
 #include "http/guard.h"
 #include "http/listen.h"
+#include "http/spool.h"
 
 #include <microhttpd.h>
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,6 +42,8 @@ struct gw_http_request {
     const char *path;
     uint64_t start_us;
     struct gw_buf body;
+    struct gw_http_spool spool;   // fd -1: the body is in memory
+    bool counted;                 // in the server's file_count
     struct gw_http_request *next; // in the server's list of requests under way
     struct gw_http_request *previous;
 };
@@ -56,10 +60,15 @@ struct gw_http_server {
     gw_http_handler handler;
     gw_http_refuse refuse;
     void *context;
+    gw_http_admit admit;
+    char *file_directory;
+    uint64_t file_bytes_max;
+    uint32_t files_max;
 
     pthread_mutex_t lock; // guards what follows
     pthread_cond_t empty; // signalled when the list becomes empty
     struct gw_http_request *requests;
+    uint32_t file_count; // requests whose body goes, or went, to a file
     bool closing;
 };
 
@@ -75,6 +84,7 @@ static void request_unref(struct gw_http_request *request)
 {
     if (atomic_fetch_sub_explicit(&request->reference_count, 1, memory_order_acq_rel) == 1) {
         gw_buf_deinit(&request->body);
+        gw_http_spool_close(&request->spool);
         pthread_mutex_destroy(&request->lock);
         gw_mem_free(request);
     }
@@ -93,6 +103,7 @@ static struct gw_http_request *request_new(struct gw_http_server *server, struct
     request->connection = connection;
     request->method = method;
     request->path = path;
+    request->spool.fd = -1;
     request->start_us = gw_clock_mono_us();
 
     pthread_mutex_lock(&server->lock);
@@ -117,6 +128,7 @@ static void request_unlink(struct gw_http_request *request)
     if (request->next != NULL) {
         request->next->previous = request->previous;
     }
+    server->file_count -= request->counted ? 1 : 0;
     if (server->requests == NULL) {
         pthread_cond_broadcast(&server->empty);
     }
@@ -212,6 +224,12 @@ struct gw_slice gw_http_request_body(const struct gw_http_request *request)
     return gw_buf_slice(&request->body);
 }
 
+int gw_http_request_file(const struct gw_http_request *request, uint64_t *ret_size)
+{
+    *ret_size = request->spool.size;
+    return request->spool.fd;
+}
+
 uint64_t gw_http_request_start_us(const struct gw_http_request *request)
 {
     return request->start_us;
@@ -263,6 +281,45 @@ static bool is_closing(struct gw_http_server *server)
     return closing;
 }
 
+// Takes a place among the bodies in files. False: all are taken.
+static bool count_file(struct gw_http_request *request)
+{
+    struct gw_http_server *server = request->server;
+    pthread_mutex_lock(&server->lock);
+    request->counted = server->file_count < server->files_max;
+    server->file_count += request->counted ? 1 : 0;
+    pthread_mutex_unlock(&server->lock);
+    return request->counted;
+}
+
+// Where the body of a request goes that passed the server's own rules. Returns NULL, or why it is refused.
+static const char *admit(struct gw_http_request *request, const struct gw_http_head *head, uint32_t *ret_status)
+{
+    struct gw_http_server *server = request->server;
+    struct gw_http_admission admission = {0};
+    if (server->admit != NULL) {
+        server->admit(server->context, request, &admission);
+    }
+    if (admission.refuse_status != 0) {
+        *ret_status = admission.refuse_status;
+        return admission.detail;
+    }
+    uint64_t bytes_max = admission.to_file ? server->file_bytes_max : server->body_bytes_max;
+    if (head->content_length != NULL && strtoull(head->content_length, NULL, 10) > bytes_max) {
+        *ret_status = 413;
+        return "the body is larger than this server reads";
+    }
+    if (!admission.to_file) {
+        return NULL;
+    }
+    *ret_status = 503;
+    if (!count_file(request)) {
+        return "too many uploads are under way";
+    }
+    const char *detail = NULL;
+    return gw_http_spool_open(&request->spool, server->file_directory, &detail) == GW_OK ? NULL : detail;
+}
+
 // The head is there. Answering now makes the library close the connection after the answer, so only refusals do.
 static enum MHD_Result on_head(struct gw_http_server *server, struct MHD_Connection *connection, const char *path,
                                const char *method, const char *version, void **slot)
@@ -281,6 +338,9 @@ static enum MHD_Result on_head(struct gw_http_server *server, struct MHD_Connect
         status = 503;
         detail = "the server is stopping";
     }
+    if (detail == NULL) {
+        detail = admit(request, &head, &status);
+    }
     if (detail != NULL) {
         refuse(request, status, detail);
         return queue_answer(request);
@@ -289,9 +349,34 @@ static enum MHD_Result on_head(struct gw_http_server *server, struct MHD_Connect
     return MHD_YES;
 }
 
+// A piece of a body that goes to a file.
+static enum MHD_Result on_file_piece(struct gw_http_request *request, const char *data, size_t *size)
+{
+    struct gw_http_server *server = request->server;
+    uint64_t at_least_us = request->spool.size * 1000000 / GW_HTTP_FILE_RATE_MIN; // below 2^63 for 100 TB
+    if (*size > server->file_bytes_max - request->spool.size) {
+        refuse(request, 413, "the body is larger than this server reads");
+        return MHD_NO;
+    }
+    if (gw_clock_mono_us() - request->start_us > server->upload_us_max + at_least_us) {
+        refuse(request, 408, "the body takes too long to arrive");
+        return MHD_NO;
+    }
+    const char *detail = NULL;
+    if (gw_http_spool_append(&request->spool, gw_slice_make(data, *size), &detail) != GW_OK) {
+        refuse(request, 503, detail);
+        return MHD_NO;
+    }
+    *size = 0;
+    return MHD_YES;
+}
+
 static enum MHD_Result on_body_piece(struct gw_http_request *request, const char *data, size_t *size)
 {
     struct gw_http_server *server = request->server;
+    if (request->spool.fd >= 0) {
+        return on_file_piece(request, data, size);
+    }
     if (*size > server->body_bytes_max - request->body.size) {
         refuse(request, 413, "the body is larger than this server reads");
         return MHD_NO;
@@ -431,13 +516,20 @@ static void server_free(struct gw_http_server *server)
         gw_mem_free(server->hosts[i]);
     }
     gw_mem_free(server->hosts);
+    gw_mem_free(server->file_directory);
     pthread_cond_destroy(&server->empty);
     pthread_mutex_destroy(&server->lock);
     gw_mem_free(server);
 }
 
-static gw_status copy_hosts(struct gw_http_server *server, const struct gw_http_server_options *options, gw_err *err)
+static gw_status copy_strings(struct gw_http_server *server, const struct gw_http_server_options *options, gw_err *err)
 {
+    if (options->admit != NULL) {
+        server->file_directory = gw_mem_strdup(options->file_directory);
+        if (server->file_directory == NULL) {
+            return gw_fail(err, GW_E_MEMORY, "directory for bodies");
+        }
+    }
     server->hosts = gw_mem_calloc(options->host_count, sizeof *server->hosts);
     if (server->hosts == NULL) {
         return gw_fail(err, GW_E_MEMORY, "host list");
@@ -476,6 +568,7 @@ gw_status gw_http_server_start(const struct gw_http_server_options *options, str
                                gw_err *err)
 {
     GW_ASSERT(options->handler != NULL && options->refuse != NULL && options->timeout_s > 0);
+    GW_ASSERT(options->admit == NULL || options->file_directory != NULL);
     GW_ASSERT(options->threads >= 1 && options->threads <= 64 && options->connections_max >= options->threads);
 
     int fd = -1;
@@ -500,15 +593,18 @@ gw_status gw_http_server_start(const struct gw_http_server_options *options, str
     server->handler = options->handler;
     server->refuse = options->refuse;
     server->context = options->context;
+    server->admit = options->admit;
+    server->file_bytes_max = options->file_bytes_max;
+    server->files_max = options->files_max;
 
-    gw_status status = copy_hosts(server, options, err);
+    gw_status status = copy_strings(server, options, err);
     if (status == GW_OK) {
         server->guard = (struct gw_http_guard){
             .port = port,
             .host_checked = gw_http_address_is_loopback(options->address) || server->host_count > 0,
             .hosts = (const char *const *)server->hosts,
             .host_count = server->host_count,
-            .body_bytes_max = options->body_bytes_max,
+            .body_bytes_max = GW_MAX(options->body_bytes_max, options->admit != NULL ? options->file_bytes_max : 0),
         };
         status = start_daemon(server, options, fd, err);
     }

@@ -6,7 +6,8 @@
 // goes away, or a server that stops, does no harm to the handle). What the server refuses by itself (framing, size,
 // hostile Host or Origin) goes to the `refuse` function, so that all errors have one look.
 //
-// Path, query, headers and remote are valid during the handler call only; the body until the answer.
+// Path, query, headers and remote are valid during the handler call only; the body, in memory or in a file, until the
+// answer.
 #pragma once
 
 #include "base/bytes.h"
@@ -18,6 +19,8 @@
 
 struct gw_http_server;
 struct gw_http_request;
+
+#define GW_HTTP_FILE_RATE_MIN (64u * 1024) // bytes a second
 
 struct gw_http_header {
     const char *name;
@@ -33,9 +36,17 @@ struct gw_http_response {
     size_t header_count;
 };
 
+// What is to happen to a request's body.
+struct gw_http_admission {
+    bool to_file;           // it goes to a file (options: file_directory), not into memory
+    uint32_t refuse_status; // not 0: `refuse` is called with it and `detail` (static text), and no body is read
+    const char *detail;
+};
+// Decides, on a loop thread, once a head has passed the server's own rules and before any body is read. Must not block.
+typedef void (*gw_http_admit)(void *context, struct gw_http_request *request, struct gw_http_admission *ret_admission);
 typedef void (*gw_http_handler)(void *context, struct gw_http_request *request);
-// Must answer in the call, with `status` (400, 403, 408, 413, 417, 501, 503). `detail` is static text. For 408 and 413
-// in the middle of an upload the response's extra headers are dropped.
+// Must answer in the call, with `status` (400, 403, 408, 413, 417, 501, 503, or what `admit` said). `detail` is static
+// text. In the middle of an upload (408, 413, 503) the response's extra headers are dropped.
 typedef void (*gw_http_refuse)(void *context, struct gw_http_request *request, uint32_t status, const char *detail);
 
 struct gw_http_server_options {
@@ -55,6 +66,13 @@ struct gw_http_server_options {
     gw_http_handler handler;
     gw_http_refuse refuse;
     void *context; // borrowed until stop
+    // Bodies that go to files, for the requests that `admit` picks. `timeout_s` then bounds silence, and the whole
+    // upload by that and a rate of GW_HTTP_FILE_RATE_MIN. At most files_max at once, from the head to the answer's end;
+    // more are refused with 503.
+    gw_http_admit admit;        // NULL: every body goes into memory
+    const char *file_directory; // must exist; a file there has no name and is gone with its request
+    uint64_t file_bytes_max;    // larger ones are refused with 413
+    uint32_t files_max;
 };
 
 // True for 127.0.0.0/8, ::1 and "localhost".
@@ -76,6 +94,8 @@ const char *gw_http_request_path(const struct gw_http_request *request);        
 const char *gw_http_request_query(const struct gw_http_request *request, const char *name); // NULL: absent
 const char *gw_http_request_header(const struct gw_http_request *request, const char *name); // NULL: absent
 struct gw_slice gw_http_request_body(const struct gw_http_request *request);
+// The file of a body that went there, else -1, and its size. Borrowed until the answer; read it with pread.
+int gw_http_request_file(const struct gw_http_request *request, uint64_t *ret_size);
 uint64_t gw_http_request_start_us(const struct gw_http_request *request); // monotonic, when the headers had arrived
 // True when the request carries `Authorization: Bearer <token>`. Takes the same time wherever the texts differ.
 bool gw_http_request_has_token(const struct gw_http_request *request, const char *token);
