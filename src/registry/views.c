@@ -344,8 +344,8 @@ gw_status gw_registry_history(struct gw_registry *registry, const char *model, i
 static gw_status find_route(struct gw_registry *registry, const char *model, int64_t at_ms,
                             struct gw_postgres_rows **ret_rows, gw_err *err)
 {
-    // An event belongs to its whole millisecond, which is how it is shown. PostgreSQL's times end in the year 294276.
-    const int64_t end_of_time_ms = INT64_C(9224318015999998);
+    // An event belongs to its whole millisecond, which is how it is shown. Years have four digits.
+    const int64_t end_of_time_ms = INT64_C(253402300799999);
     char end[NUMBER_BYTES];
     const char *const parameters[] = {model, format(end, GW_MAX(GW_MIN(at_ms, end_of_time_ms), 0) + 1)};
     return gw_registry_exec(registry,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Migrations against a real PostgreSQL (GODWIT_POSTGRES_URI), each test in a schema of its own.
-#include "registry_fixture.h"
+#include "integration/registry_fixture.h"
 
 #include <pthread.h>
 #include <sys/stat.h>
