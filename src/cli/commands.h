@@ -7,6 +7,7 @@
 
 gw_status gw_cli_config_check(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_config_show(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_db_migrate(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_features_clear(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_features_list(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_features_show(struct gw_cli *cli, gw_err *err);
