@@ -8,3 +8,5 @@ add_dependencies(test_model_linkage godwit-train)
 if(TARGET godwit)
   add_dependencies(test_model_linkage godwit)
 endif()
+# Files that LightGBM and XGBoost wrote elsewhere; no library is linked.
+gw_test(test_model_import golden golden/model/test_model_import.c gw_model)
