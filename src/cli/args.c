@@ -113,6 +113,23 @@ static gw_status take_global(struct gw_cli *cli, int global, const char *value, 
     return GW_OK;
 }
 
+static bool may_repeat(const struct gw_cli_option *option)
+{
+    size_t length = option->value != NULL ? strlen(option->value) : 0;
+    return length > 3 && strcmp(option->value + length - 3, "...") == 0;
+}
+
+static gw_status take_repeat(struct gw_cli *cli, int own, const char *value, gw_err *err)
+{
+    if (cli->repeat_count == GW_CLI_REPEATS_MAX) {
+        return gw_fail(err, GW_E_CONFIG, "more than %d times %s", GW_CLI_REPEATS_MAX, cli->command->options[own].name);
+    }
+    cli->repeats[cli->repeat_count].option = &cli->command->options[own];
+    cli->repeats[cli->repeat_count++].value = value;
+    cli->values[own] = cli->values[own] != NULL ? cli->values[own] : value;
+    return GW_OK;
+}
+
 // Takes the option in argv[*at] and, when it has one, its value; leaves *at on the last word taken.
 static gw_status take_option(struct gw_cli *cli, int argc, char **argv, int *at, gw_err *err)
 {
@@ -142,6 +159,9 @@ static gw_status take_option(struct gw_cli *cli, int argc, char **argv, int *at,
         return take_global(cli, global, value, err);
     }
     GW_ASSERT(own < GW_CLI_OPTIONS_MAX);
+    if (may_repeat(option)) {
+        return take_repeat(cli, own, value, err);
+    }
     if (cli->values[own] != NULL) {
         return gw_fail(err, GW_E_CONFIG, "option '%s' twice", option->name);
     }
@@ -227,6 +247,19 @@ const char *gw_cli_value(const struct gw_cli *cli, const char *name)
     int index = find_option(cli->command->options, name, strlen(name));
     GW_ASSERT(index >= 0);
     return cli->values[index];
+}
+
+const char *gw_cli_next_value(const struct gw_cli *cli, const char *name, size_t *cursor)
+{
+    int index = find_option(cli->command->options, name, strlen(name));
+    GW_ASSERT(index >= 0);
+    while (*cursor < cli->repeat_count) {
+        size_t i = (*cursor)++;
+        if (cli->repeats[i].option == &cli->command->options[index]) {
+            return cli->repeats[i].value;
+        }
+    }
+    return NULL;
 }
 
 gw_status gw_cli_double(const struct gw_cli *cli, const char *name, double preset, double min, double max,

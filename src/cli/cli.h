@@ -17,12 +17,13 @@
 #define GW_CLI_OPTIONS_MAX   16
 #define GW_CLI_ARGUMENTS_MAX 32
 #define GW_CLI_SETS_MAX      128
+#define GW_CLI_REPEATS_MAX   64
 
 struct gw_cli;
 
 struct gw_cli_option {
     const char *name;  // with its dashes
-    const char *value; // how help calls the value; NULL: a flag
+    const char *value; // how help calls the value; NULL: a flag. With "..." at its end it may be repeated
     const char *help;
     bool required;
 };
@@ -56,6 +57,11 @@ struct gw_cli {
     const char *sets[GW_CLI_SETS_MAX];
     size_t set_count;
     const char *values[GW_CLI_OPTIONS_MAX]; // of the command's options, in their order; NULL: not given; flags: ""
+    struct {
+        const struct gw_cli_option *option;
+        const char *value;
+    } repeats[GW_CLI_REPEATS_MAX]; // of options that may be repeated; the first value stands in `values` too
+    size_t repeat_count;
     const char *arguments[GW_CLI_ARGUMENTS_MAX];
     size_t argument_count;
     char *const *rest; // ends with NULL; of a command that passes through
@@ -71,7 +77,10 @@ GW_CHECK gw_status gw_cli_parse(int argc, char **argv, struct gw_cli *cli, gw_er
 // Value of an option of the command's ("" for a flag that was given), or NULL. The command must have the option.
 const char *gw_cli_value(const struct gw_cli *cli, const char *name);
 
-// The same as a number or a duration; `preset` when it was not given. GW_E_CONFIG names the option.
+// Values of an option that may be repeated, in their order; *cursor begins at 0. NULL at the end.
+const char *gw_cli_next_value(const struct gw_cli *cli, const char *name, size_t *cursor);
+
+// gw_cli_value as a number or a duration; `preset` when it was not given. GW_E_CONFIG names the option.
 GW_CHECK gw_status gw_cli_u64(const struct gw_cli *cli, const char *name, uint64_t preset, uint64_t min, uint64_t max,
                               uint64_t *ret_value, gw_err *err);
 GW_CHECK gw_status gw_cli_double(const struct gw_cli *cli, const char *name, double preset, double min, double max,

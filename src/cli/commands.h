@@ -13,7 +13,21 @@ gw_status gw_cli_features_list(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_features_show(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_health(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_help(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_archive(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_compare(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_create(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_export(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_gc(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_history(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_inspect(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_list(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_promote(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_register(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_reject(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_rollback(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_shadow(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_models_show(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_models_split(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_predict(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_run(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_schemas_list(struct gw_cli *cli, gw_err *err);
@@ -28,6 +42,15 @@ gw_status gw_cli_version(struct gw_cli *cli, gw_err *err);
 void gw_cli_run_details(FILE *to); // the workers there are
 
 // Options that a command shares with its function's file.
+extern const struct gw_cli_option gw_cli_models_change_options[];
+extern const struct gw_cli_option gw_cli_models_create_options[];
+extern const struct gw_cli_option gw_cli_models_export_options[];
+extern const struct gw_cli_option gw_cli_models_gc_options[];
+extern const struct gw_cli_option gw_cli_models_history_options[];
+extern const struct gw_cli_option gw_cli_models_register_options[];
+extern const struct gw_cli_option gw_cli_models_reject_options[];
+extern const struct gw_cli_option gw_cli_models_shadow_options[];
+extern const struct gw_cli_option gw_cli_models_split_options[];
 extern const struct gw_cli_option gw_cli_simulate_options[];
 
 // Loads a bundle directory, or a bare model file. `names` are the features of a file that has none (NULL, 0:

@@ -14,6 +14,11 @@
 
 #define GW_BASELINE_STEPS 64
 
+// Of a new model's baseline, whoever makes it. Nothing of its outcome has been seen yet: half of what is served counts
+// as good, and only the order says something.
+#define GW_BASELINE_HEAD  "popularity"
+#define GW_BASELINE_PRIOR 0.5
+
 // Borrowed for the call.
 struct gw_baseline {
     const char *model_name;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// `predict`, `models show` and `train` on a model that XGBoost trained.
+// `predict`, `models inspect` and `train` on a model that XGBoost trained.
 #include "component/cli_run.h"
 
 #include <math.h>
@@ -111,18 +111,18 @@ static void files_that_are_not_there_are_failures(void **state)
     (void)state;
     cli_assert_refused(cli_run("predict", "--model", "/no/model", "--rows", ROWS), 1, "/no/model");
     cli_assert_refused(cli_run("predict", "--model", MODEL, "--rows", "/no/rows"), 1, "/no/rows");
-    cli_assert_refused(cli_run("models", "show", "/no/model"), 1, "/no/model");
+    cli_assert_refused(cli_run("models", "inspect", "/no/model"), 1, "/no/model");
     cli_assert_refused(cli_run("predict", "--model", ROWS, "--rows", ROWS), 2, ROWS);
 }
 
-static void models_show_tells_what_is_inside(void **state)
+static void models_inspect_tells_what_is_inside(void **state)
 {
     (void)state;
-    const struct cli_result *result = cli_run("models", "show", MODEL);
+    const struct cli_result *result = cli_run("models", "inspect", MODEL);
     cli_assert_exit(result, 0);
     cli_assert_contains(result->out, "binary:logistic");
     cli_assert_contains(result->out, "4 features:\n  likes\n  age\n  length\n  hour\n");
-    result = cli_run("models", "show", "--json", MODEL);
+    result = cli_run("models", "inspect", "--json", MODEL);
     cli_assert_exit(result, 0);
     cli_assert_contains(result->out, "\"trees\":3,\"depth\":2,\"objective\":\"binary:logistic\"");
     cli_assert_contains(result->out, "\"features\":[\"likes\",\"age\",\"length\",\"hour\"]");
@@ -142,5 +142,5 @@ static void train_passes_words_through_and_the_exit_code_back(void **state)
 GW_TESTS(columns_are_found_by_name_and_others_carried_through, json_gives_one_object_a_line,
          many_rows_come_out_in_order, spellings_of_missing_and_infinite_are_understood,
          a_missing_column_is_named_with_the_one_that_was_meant, bad_rows_are_named_by_line_and_column,
-         files_that_are_not_there_are_failures, models_show_tells_what_is_inside,
+         files_that_are_not_there_are_failures, models_inspect_tells_what_is_inside,
          train_passes_words_through_and_the_exit_code_back)

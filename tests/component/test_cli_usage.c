@@ -76,7 +76,7 @@ static void incomplete_and_superfluous_words_are_usage_errors(void **state)
     cli_assert_refused(cli_run("topics", "plan", "more"), 2, "'more' is one argument too many");
     cli_assert_refused(cli_run("topics", "plan", "--profile"), 2, "needs a value");
     cli_assert_refused(cli_run("predict", "--rows", "x"), 2, "--model FILE|DIR");
-    cli_assert_refused(cli_run("models", "show"), 2, "arguments are missing: FILE|DIR");
+    cli_assert_refused(cli_run("models", "inspect"), 2, "arguments are missing: FILE|DIR");
     cli_assert_refused(cli_run("version", "--json=yes"), 2, "takes no value");
     cli_assert_refused(cli_run("run", "score", "score"), 2, "twice");
     cli_assert_refused(cli_run("simulate", "--rate", "fast"), 2, "--rate 'fast'");

@@ -59,12 +59,25 @@ static void options_may_stand_anywhere_and_take_values_both_ways(void **state)
     assert_string_equal(gw_cli_value(&cli, "--profile"), "quickstart");
 }
 
+static void an_option_that_may_be_repeated_keeps_its_values_in_order(void **state)
+{
+    (void)state;
+    size_t cursor = 0;
+    assert_ok(parse("models", "register", "--tag", "a=1", "m", "--head", "h", "--tag=b=2", "dir"));
+    assert_string_equal(gw_cli_value(&cli, "--tag"), "a=1");
+    assert_string_equal(gw_cli_next_value(&cli, "--tag", &cursor), "a=1");
+    assert_string_equal(gw_cli_next_value(&cli, "--tag", &cursor), "b=2");
+    assert_null(gw_cli_next_value(&cli, "--tag", &cursor));
+    assert_int_equal(cli.argument_count, 2);
+    assert_fails(parse("models", "register", "m", "dir", "--head", "a", "--head", "b"), GW_E_CONFIG);
+}
+
 static void negative_numbers_and_words_behind_two_dashes_are_arguments(void **state)
 {
     (void)state;
     assert_ok(parse("features", "show", "user", "-17"));
     assert_string_equal(cli.arguments[1], "-17");
-    assert_ok(parse("models", "show", "--", "--strange"));
+    assert_ok(parse("models", "inspect", "--", "--strange"));
     assert_string_equal(cli.arguments[0], "--strange");
 }
 
@@ -125,7 +138,8 @@ static void too_many_words_are_refused(void **state)
     assert_fails(gw_cli_parse((int)GW_COUNT_OF(words), argv, &cli, &err), GW_E_CONFIG);
 }
 
-GW_TESTS(every_row_of_the_table_is_whole_and_unique, options_may_stand_anywhere_and_take_values_both_ways,
+GW_TESTS(an_option_that_may_be_repeated_keeps_its_values_in_order, every_row_of_the_table_is_whole_and_unique,
+         options_may_stand_anywhere_and_take_values_both_ways,
          negative_numbers_and_words_behind_two_dashes_are_arguments,
          words_behind_a_command_that_passes_through_are_left_alone, options_are_refused_twice_and_globals_repeat,
          numbers_and_durations_name_their_option_when_wrong, too_many_words_are_refused)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// `models show`.
+// `models inspect`: a bundle or model file on disk; the registry is not asked.
 #include "cli/commands.h"
 
 #include "cli/table.h"
@@ -75,7 +75,7 @@ static gw_status show_json(const struct gw_bundle_info *info, const struct gw_ta
     return gw_cli_print_json(&writer, err);
 }
 
-gw_status gw_cli_models_show(struct gw_cli *cli, gw_err *err)
+gw_status gw_cli_models_inspect(struct gw_cli *cli, gw_err *err)
 {
     static const char *const columns[] = {"head", "primary", "weight", "trees", "depth", "objective"};
     struct gw_bundle *bundle = NULL;
