@@ -15,7 +15,7 @@
 static void free_score(void *state)
 {
     struct gw_score *score = state;
-    gw_score_model_free(score->model);
+    gw_score_model_unref(score->model);
     for (size_t i = 0; i < score->lane_count; i++) {
         pthread_mutex_destroy(&score->stats[i].lock);
     }
@@ -56,8 +56,8 @@ gw_status gw_score_lanes(const struct gw_runtime *runtime, struct gw_lanes *lane
     score->runtime = runtime;
     *ret_state = (struct gw_worker_state){.state = score, .join_threads = join_threads, .free_state = free_score};
 
-    GW_TRY(gw_score_model_load(gw_config_text(runtime->config, GW_OPT_SCORE_MODEL_DIRECTORY), runtime->features,
-                               &score->model, err));
+    GW_TRY(gw_score_model_load(gw_config_text(runtime->config, GW_OPT_SCORE_MODEL_DIRECTORY), NULL, 0, NULL,
+                               runtime->features, &score->model, err));
     uint64_t bulk = gw_config_u64(runtime->config, GW_OPT_SCORE_BULK_THREADS);
     for (uint64_t i = 0; i < bulk; i++) {
         GW_TRY(add_lane(score, lanes, false, err));

@@ -4,7 +4,7 @@
 
 #include "base/metrics.h"
 #include "worker/lane.h"
-#include "worker/score_batch.h"
+#include "worker/score_model.h"
 
 #include <pthread.h>
 

@@ -1,33 +1,20 @@
 // SPDX-License-Identifier: MIT
-// A scoring batch: all requests of one poll. Hydrate each distinct row once, assemble vectors by the model's plan, score.
+// The rows of a poll: all its requests, and each stored row that they need, fetched once, whichever models score them.
 //
-// Knows requests and rows, not Kafka. Memory grows to the largest batch seen, bounded by rows_max, and is then reused: the
-// hot path allocates nothing. One owning thread; the model inside is immutable and may be shared by threads.
+// A batch knows requests and rows, not models' outputs: a pass (score_pass.h) scores some of its requests with one
+// model, and several passes over one batch read the same rows at the same moment. Not Kafka either. Memory grows to the
+// largest batch seen, bounded by rows_max, and is then reused: the hot path allocates nothing. One owning thread.
 #pragma once
 
-#include "feature/plan.h"
-#include "model/scorer.h"
+#include "base/bytes.h"
 #include "store/rows.h"
-
-// A model bound to the feature set: bundle, column plan, scorer. Immutable; shared by lanes.
-struct gw_score_model {
-    const struct gw_feature_set *set; // borrowed
-    struct gw_bundle *bundle;
-    struct gw_feature_plan *plan;
-    struct gw_scorer *scorer;
-    uint64_t layout; // fingerprint of the feature names: what a served vector means
-};
-
-// Loads and binds the bundle in `directory`. A feature that the set does not have is GW_E_CONFIG naming it.
-GW_CHECK gw_status gw_score_model_load(const char *directory, const struct gw_feature_set *set,
-                                       struct gw_score_model **ret_model, gw_err *err);
-void gw_score_model_free(struct gw_score_model *model);
+#include "worker/score_model.h"
 
 // One candidate as it came: which tweet, of whom (0: not said), and its request values.
 struct gw_score_candidate {
     int64_t tweet_id;
     int64_t author_id;
-    const float *values; // value_count floats, or NULL
+    const float *values; // value_count floats, or NULL; borrowed until the batch is cleared
     uint32_t value_count;
 };
 
@@ -44,16 +31,20 @@ struct gw_score_request {
     uint32_t value_name_count;
     const struct gw_score_value *context;
     uint32_t context_count;
-    bool keep_vectors; // the vectors are asked for afterwards
+    bool keep_vectors; // passes keep its vectors
 };
 
 struct gw_score_batch;
 
-GW_CHECK gw_status gw_score_batch_new(const struct gw_score_model *model, struct gw_store *store, size_t rows_max,
+GW_CHECK gw_status gw_score_batch_new(const struct gw_feature_set *set, struct gw_store *store, size_t rows_max,
                                       struct gw_score_batch **ret_batch, gw_err *err);
 void gw_score_batch_free(struct gw_score_batch *batch);
-void gw_score_batch_clear(struct gw_score_batch *batch);
+void gw_score_batch_clear(struct gw_score_batch *batch); // also what is wanted
 size_t gw_score_batch_rows(const struct gw_score_batch *batch);
+
+// The rows that this model reads will be fetched. Before the first candidate of the batch. A view that a request has no
+// entity for is GW_E_CONFIG.
+GW_CHECK gw_status gw_score_batch_want(struct gw_score_batch *batch, const struct gw_score_model *model, gw_err *err);
 
 // Opens a request, to which the candidates that follow belong. GW_E_MEMORY only.
 GW_CHECK gw_status gw_score_batch_add_request(struct gw_score_batch *batch, const struct gw_score_request *request,
@@ -62,28 +53,14 @@ GW_CHECK gw_status gw_score_batch_add_request(struct gw_score_batch *batch, cons
 GW_CHECK gw_status gw_score_batch_add_candidate(struct gw_score_batch *batch,
                                                 const struct gw_score_candidate *candidate, gw_err *err);
 
-// Scores everything added. Redis away: GW_OK with rows missing when `tolerate_missing`, else the RETRY status.
-// deadline_us (monotonic) bounds hydration.
-GW_CHECK gw_status gw_score_batch_run(struct gw_score_batch *batch, uint64_t deadline_us, bool tolerate_missing,
-                                      gw_err *err);
-
-// Results of one request, valid until clear.
-struct gw_score_result {
-    uint32_t count;
-    const int64_t *tweet_ids;
-    const int64_t *author_ids;      // as given, or as found in the tweet's row; 0 when neither knew
-    const float *scores;            // weighted sum over heads
-    const float *probabilities;     // count x head_count, row-major
-    const uint8_t *missing_rows;    // stored rows that were wanted and absent, per candidate
-    const float *vectors;           // count x feature_count in the bundle's order, or NULL when not kept
-    bool hydration_failed;          // Redis did not answer: values are missing, not absent
-};
-void gw_score_batch_result(const struct gw_score_batch *batch, uint32_t index, struct gw_score_result *ret_result);
+// Fetches the rows, in one moment as far as time-dependent features go (`now` of the batch). Redis away: GW_OK with
+// rows missing when `tolerate_missing`, else the RETRY status. deadline_us (monotonic) bounds it.
+GW_CHECK gw_status gw_score_batch_hydrate(struct gw_score_batch *batch, uint64_t deadline_us, bool tolerate_missing,
+                                          gw_err *err);
 
 struct gw_score_costs {
     uint64_t hydrate_us;
-    uint64_t score_us; // assembly and scoring
     uint64_t rows_read;
     uint64_t rows_found;
 };
-const struct gw_score_costs *gw_score_batch_costs(const struct gw_score_batch *batch); // of the last run
+const struct gw_score_costs *gw_score_batch_costs(const struct gw_score_batch *batch); // of the last hydration

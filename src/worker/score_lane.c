@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT
 // One scoring lane: the whole poll is one scoring batch. Requests that cannot be scored are answered with a status,
 // never dropped; only bytes that are no request at all become dead letters.
-#include "avro/framing.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "records/prediction.h"
-#include "records/prediction_flat.h"
-#include "records/prediction_request.h"
-#include "records/served_candidate.h"
 #include "worker/score.h"
+#include "worker/score_answer.h"
 #include "worker/score_rank.h"
 
 #include <stdio.h>
@@ -22,12 +18,23 @@ enum {
     SYNC_RECORDS_MAX = 64,
 };
 
+// A model that scores some of the poll's requests.
+struct target {
+    const struct gw_score_model *model;
+    const char *variant;
+    struct gw_score_pass *pass;
+    uint32_t *requests; // of the batch, in order: what the pass runs over
+    uint32_t count;
+    uint32_t capacity;
+};
+
 struct pending {
     struct gw_prediction_request request;
     enum gw_prediction_status status; // OK: is in the batch
     char message[96];                 // why, when not OK
-    uint32_t batch_index;
-    uint32_t *order; // of a scored one: its candidates, best first
+    struct target *target;
+    uint32_t pass_index; // of a scored one: among the target's requests
+    uint32_t *order;     // of an answered one: its candidates, best first
     uint32_t slot;
     const struct gw_kafka_message *source;
 };
@@ -38,17 +45,16 @@ struct lane {
     bool sync;
     struct gw_store *store;
     struct gw_score_batch *batch;
+    struct target target;
+    struct gw_score_writer writer;
     struct gw_arena arena;
     struct pending *pendings;
     uint32_t count;
     uint32_t capacity;
-    struct gw_buf value;
     uint32_t max_candidates;
     int64_t sync_deadline_us;
     uint64_t served_below; // a request is logged when its hash is below this
     uint64_t flat_below;
-    float served_weight;
-    uint64_t side_lost;             // records of the side producer that it would not take
     struct gw_kafka_producer *side; // of the synchronous lane: records nobody waits for, batched
 
     struct gw_score_totals open; // since the last commit
@@ -61,17 +67,26 @@ struct lane {
 
 // ---- decode ---------------------------------------------------------------------------------------------------------
 
+// Who scores the request.
+static enum gw_prediction_status assign(struct lane *self, struct pending *pending)
+{
+    const struct gw_prediction_request *request = &pending->request;
+    const struct gw_score_model *model = self->target.model;
+    pending->target = &self->target;
+    if ((request->model_name.size > 0 && !gw_slice_is(request->model_name, model->name)) ||
+        (request->model_version != 0 && request->model_version != model->version)) {
+        snprintf(pending->message, sizeof pending->message, "model '%.*s' version %d is not served, '%s' version %d is",
+                 (int)GW_MIN(request->model_name.size, 24), (const char *)request->model_name.data,
+                 request->model_version, model->name, model->version);
+        return GW_PREDICTION_STATUS_MODEL_NOT_FOUND;
+    }
+    return GW_PREDICTION_STATUS_OK;
+}
+
+// Whether anybody could score it.
 static enum gw_prediction_status judge(const struct lane *self, const struct gw_prediction_request *request,
                                        char *message, size_t size)
 {
-    const struct gw_bundle_info *info = gw_bundle_info(self->score->model->bundle);
-    if ((request->model_name.size > 0 && !gw_slice_is(request->model_name, info->model_name)) ||
-        (request->model_version != 0 && request->model_version != info->version)) {
-        snprintf(message, size, "model '%.*s' version %d is not served, '%s' version %d is",
-                 (int)GW_MIN(request->model_name.size, 24), (const char *)request->model_name.data,
-                 request->model_version, info->model_name, info->version);
-        return GW_PREDICTION_STATUS_MODEL_NOT_FOUND;
-    }
     if (request->candidates.count == 0) {
         snprintf(message, size, "no candidates");
         return GW_PREDICTION_STATUS_NO_CANDIDATES;
@@ -101,6 +116,28 @@ static bool sampled(const struct gw_prediction_request *request, uint64_t below)
     return gw_hash_mix(gw_load_be64(request->request_id) ^ gw_hash_mix(gw_load_be64(request->request_id + 8))) < below;
 }
 
+// What the batch fetches. Also checks at the start that each model's rows can be.
+static gw_status begin_batch(struct lane *self, gw_err *err)
+{
+    return gw_score_batch_want(self->batch, self->target.model, err);
+}
+
+static gw_status add_to_target(struct target *target, uint32_t batch_index, uint32_t *ret_index, gw_err *err)
+{
+    if (target->count == target->capacity) {
+        uint32_t capacity = target->capacity > 0 ? target->capacity * 2 : 256;
+        uint32_t *requests = gw_mem_realloc(target->requests, capacity, sizeof *requests);
+        if (requests == NULL) {
+            return gw_fail(err, GW_E_MEMORY, "no memory for a batch of requests");
+        }
+        target->requests = requests;
+        target->capacity = capacity;
+    }
+    target->requests[target->count] = batch_index;
+    *ret_index = target->count++;
+    return GW_OK;
+}
+
 static gw_status add_to_batch(struct lane *self, struct pending *pending, gw_err *err)
 {
     const struct gw_prediction_request *request = &pending->request;
@@ -118,7 +155,8 @@ static gw_status add_to_batch(struct lane *self, struct pending *pending, gw_err
                                            .context = context,
                                            .context_count = request->context.count,
                                            .keep_vectors = sampled(request, self->served_below)};
-    GW_TRY(gw_score_batch_add_request(self->batch, &added, &pending->batch_index, err));
+    uint32_t batch_index = 0;
+    GW_TRY(gw_score_batch_add_request(self->batch, &added, &batch_index, err));
     for (uint32_t i = 0; i < request->candidates.count; i++) {
         const struct gw_candidate *candidate = &request->candidates.items[i];
         const struct gw_score_candidate one = {.tweet_id = candidate->tweet_id,
@@ -127,7 +165,7 @@ static gw_status add_to_batch(struct lane *self, struct pending *pending, gw_err
                                                .value_count = candidate->values.count};
         GW_TRY(gw_score_batch_add_candidate(self->batch, &one, err));
     }
-    return GW_OK;
+    return add_to_target(pending->target, batch_index, &pending->pass_index, err);
 }
 
 static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_input *input, gw_err *err)
@@ -145,6 +183,9 @@ static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_inpu
         self->pendings = pendings;
         self->capacity = capacity;
     }
+    if (self->count == 0) {
+        GW_TRY(begin_batch(self, err));
+    }
     struct pending *pending = &self->pendings[self->count];
     pending->slot = input->slot;
     pending->order = NULL;
@@ -152,7 +193,10 @@ static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_inpu
     pending->message[0] = '\0';
     GW_TRY(gw_prediction_request_decode(input->body, &self->arena, &pending->request, err));
     gw_loop_add_weight(loop, pending->request.candidates.count); // a refused one fills the arena as well
-    pending->status = judge(self, &pending->request, pending->message, sizeof pending->message);
+    pending->status = assign(self, pending);
+    if (pending->status == GW_PREDICTION_STATUS_OK) {
+        pending->status = judge(self, &pending->request, pending->message, sizeof pending->message);
+    }
     if (pending->status == GW_PREDICTION_STATUS_OK) {
         GW_TRY(add_to_batch(self, pending, err));
     }
@@ -164,6 +208,7 @@ static void discard(void *worker, bool aborted)
 {
     struct lane *self = worker;
     self->count = 0;
+    self->target.count = 0;
     gw_score_batch_clear(self->batch);
     gw_arena_clear(&self->arena);
     if (aborted) { // the transaction took its answers with it
@@ -174,215 +219,51 @@ static void discard(void *worker, bool aborted)
 
 // ---- answers --------------------------------------------------------------------------------------------------------
 
-static void *arena_take(struct lane *self, size_t count, size_t size, gw_err *err)
+static struct gw_score_answer start_answer(const struct pending *pending, int64_t now_ms)
 {
-    void *memory = gw_arena_array(&self->arena, count, size);
-    if (memory == NULL) {
-        gw_status status = gw_fail(err, GW_E_MEMORY, "answers of one batch exceed %d bytes", ARENA_LIMIT_BYTES);
-        (void)status;
-    }
-    return memory;
+    return (struct gw_score_answer){.request = &pending->request,
+                                    .source = pending->source,
+                                    .status = pending->status,
+                                    .message = pending->message,
+                                    .model = pending->target->model,
+                                    .variant = "",
+                                    .order = pending->order,
+                                    .now_ms = now_ms};
 }
 
-static int32_t partition_of_user(const struct lane *self, enum gw_topic topic, int64_t user_id)
+static struct gw_score_answer scored_answer(const struct lane *self, const struct pending *pending,
+                                            const struct gw_score_result *result, int64_t now_ms)
 {
-    return (int32_t)gw_hash_partition_of_id(user_id, gw_runtime_partitions(self->score->runtime, topic));
-}
-
-// Frames what `encode` has to say under the topic's schema and sends it; `side` goes by the producer nobody waits for.
-#define ENCODE(self, topic, encode, record)                                                                            \
-    (gw_buf_clear(&(self)->value),                                                                                     \
-     gw_avro_frame_begin(&(self)->value, gw_runtime_schema_id((self)->score->runtime, (topic))) == GW_OK &&            \
-         encode((record), &(self)->value) == GW_OK)
-
-static gw_status send(struct lane *self, struct gw_loop *loop, const struct gw_kafka_output *output, bool side,
-                      gw_err *err)
-{
-    if (!side || self->side == NULL) {
-        return gw_loop_emit(loop, output, err);
-    }
-    gw_status status = gw_kafka_produce(self->side, output, err); // the answer has left: what goes beside it may fail
-    if (status != GW_OK && gw_status_class(status) != GW_CLASS_FATAL) {
-        self->side_lost++;
-        status = GW_OK;
-    }
-    return status;
-}
-
-static gw_status send_prediction(struct lane *self, struct gw_loop *loop, const struct pending *pending,
-                                 const struct gw_prediction *prediction, gw_err *err)
-{
-    const struct gw_runtime *runtime = self->score->runtime;
-    enum gw_topic topic = self->sync ? GW_TOPIC_PREDICTION_REPLIES : GW_TOPIC_PREDICTIONS;
-    if (!ENCODE(self, topic, gw_prediction_encode, prediction)) {
-        return gw_fail(err, GW_E_MEMORY, "no memory to encode a prediction");
-    }
-    uint8_t key[8];
-    gw_store_be64(key, (uint64_t)pending->request.user_id);
-    struct gw_kafka_output output = {.topic = gw_runtime_topic(runtime, topic),
-                                     .partition = partition_of_user(self, topic, pending->request.user_id),
-                                     .key = gw_slice_make(key, sizeof key),
-                                     .value = gw_buf_slice(&self->value)};
-    struct gw_kafka_header headers[16];
-    struct gw_kafka_header echoed[2];
-    if (self->sync) { // Spring's names; the correlation goes back untouched. Replies go to our reply topic only: a
-                      // caller that could name any topic could write into any
-        size_t count = gw_kafka_message_headers(pending->source, headers, GW_COUNT_OF(headers));
-        for (size_t i = 0; i < count; i++) {
-            const struct gw_slice value = headers[i].value;
-            if (strcmp(headers[i].name, "kafka_replyPartition") == 0 && value.size == 4) {
-                output.partition = (int32_t)(gw_load_be32(value.data) & INT32_MAX); // a wrong one does not exist
-            } else if ((strcmp(headers[i].name, "kafka_correlationId") == 0 ||
-                        strcmp(headers[i].name, "traceparent") == 0) &&
-                       output.header_count < GW_COUNT_OF(echoed)) {
-                echoed[output.header_count++] = headers[i];
-            }
-        }
-        output.headers = echoed;
-        output.key = (struct gw_slice){0};
-    }
-    gw_status status = gw_loop_emit(loop, &output, err);
-    // GW_E_MISMATCH: a partition that the caller named and the topic does not have.
-    if (self->sync && status != GW_OK && (status == GW_E_MISMATCH || gw_status_class(status) != GW_CLASS_FATAL)) {
-        gw_log_warn("reply.undeliverable", "topic=%s partition=%d reason='%s'", output.topic, output.partition,
-                    err->message);
-        return GW_OK; // whoever waits gets a time-out; others must not
-    }
-    return status;
-}
-
-static gw_status send_served(struct lane *self, struct gw_loop *loop, const struct pending *pending,
-                             const struct gw_score_result *result, const uint32_t *order, int64_t now_ms, gw_err *err)
-{
-    const struct gw_score_model *model = self->score->model;
-    const struct gw_bundle_info *info = gw_bundle_info(model->bundle);
-    uint8_t key[8];
-    gw_store_be64(key, (uint64_t)pending->request.user_id);
-    for (uint32_t rank = 0; rank < result->count; rank++) {
-        uint32_t i = order[rank];
-        struct gw_served_candidate served = {
-            .request_join_id = pending->request.request_join_id,
-            .user_id = pending->request.user_id,
-            .tweet_id = result->tweet_ids[i],
-            .author_id = result->author_ids[i],
-            .position = (int32_t)rank,
-            .model_name = gw_slice_text(info->model_name),
-            .model_version = info->version,
-            .variant = gw_slice_text("champion"),
-            .layout = (int64_t)model->layout,
-            .features =
-                gw_slice_make(result->vectors + (size_t)i * info->feature_count, info->feature_count * sizeof(float)),
-            .score = result->scores[i],
-            .served_at_ms = now_ms,
-            .sample_weight = self->served_weight,
-        };
-        memcpy(served.request_id, pending->request.request_id, sizeof served.request_id);
-        served.heads.items = (float *)(uintptr_t)(result->probabilities + (size_t)i * info->head_count);
-        served.heads.count = (uint32_t)info->head_count;
-        if (!ENCODE(self, GW_TOPIC_SERVED_CANDIDATES, gw_served_candidate_encode, &served)) {
-            return gw_fail(err, GW_E_MEMORY, "no memory to encode a served candidate");
-        }
-        const struct gw_kafka_output output = {
-            .topic = gw_runtime_topic(self->score->runtime, GW_TOPIC_SERVED_CANDIDATES),
-            .partition = partition_of_user(self, GW_TOPIC_SERVED_CANDIDATES, pending->request.user_id),
-            .key = gw_slice_make(key, sizeof key),
-            .value = gw_buf_slice(&self->value)};
-        GW_TRY(send(self, loop, &output, true, err));
-        self->open.served_candidates++;
-    }
-    return GW_OK;
-}
-
-static gw_status send_flat(struct lane *self, struct gw_loop *loop, const struct pending *pending,
-                           const struct gw_score_result *result, const uint32_t *order, int64_t now_ms, gw_err *err)
-{
-    const struct gw_bundle_info *info = gw_bundle_info(self->score->model->bundle);
-    char id[33];
-    for (size_t i = 0; i < sizeof pending->request.request_id; i++) {
-        snprintf(id + 2 * i, 3, "%02x", pending->request.request_id[i]);
-    }
-    uint8_t key[8];
-    gw_store_be64(key, (uint64_t)pending->request.user_id);
-    for (uint32_t rank = 0; rank < result->count; rank++) {
-        uint32_t i = order[rank];
-        const struct gw_prediction_flat flat = {
-            .request_id = gw_slice_text(id),
-            .request_join_id = pending->request.request_join_id,
-            .user_id = pending->request.user_id,
-            .tweet_id = result->tweet_ids[i],
-            .position = (int32_t)rank,
-            .model_name = gw_slice_text(info->model_name),
-            .model_version = info->version,
-            .score = (double)result->scores[i],
-            .confidence = (double)result->probabilities[(size_t)i * info->head_count + info->primary_head],
-            .status = gw_slice_text(result->hydration_failed ? "PARTIAL" : "OK"),
-            .scored_at_ms = now_ms};
-        if (!ENCODE(self, GW_TOPIC_PREDICTIONS_FLAT, gw_prediction_flat_encode, &flat)) {
-            return gw_fail(err, GW_E_MEMORY, "no memory to encode a flat prediction");
-        }
-        const struct gw_kafka_output output = {
-            .topic = gw_runtime_topic(self->score->runtime, GW_TOPIC_PREDICTIONS_FLAT),
-            .partition = partition_of_user(self, GW_TOPIC_PREDICTIONS_FLAT, pending->request.user_id),
-            .key = gw_slice_make(key, sizeof key),
-            .value = gw_buf_slice(&self->value)};
-        GW_TRY(send(self, loop, &output, true, err));
-    }
-    return GW_OK;
-}
-
-static struct gw_prediction start_answer(const struct lane *self, const struct pending *pending, int64_t now_ms)
-{
-    const struct gw_bundle_info *info = gw_bundle_info(self->score->model->bundle);
-    struct gw_prediction answer = {.request_join_id = pending->request.request_join_id,
-                                   .user_id = pending->request.user_id,
-                                   .model_name = gw_slice_text(info->model_name),
-                                   .model_version = info->version,
-                                   .status = pending->status,
-                                   .has_message = pending->message[0] != '\0',
-                                   .message = gw_slice_text(pending->message),
-                                   .scored_at_ms = now_ms};
-    memcpy(answer.request_id, pending->request.request_id, sizeof answer.request_id);
+    const struct gw_score_costs *costs = gw_score_batch_costs(self->batch);
+    struct gw_score_answer answer = start_answer(pending, now_ms);
+    answer.variant = pending->target->variant;
+    answer.result = result;
+    answer.batch_rows = gw_score_batch_rows(self->batch);
+    answer.hydrate_us = costs->hydrate_us;
+    answer.score_us = gw_score_pass_us(pending->target->pass);
     return answer;
 }
 
 static gw_status answer_scored(struct lane *self, struct gw_loop *loop, struct pending *pending, int64_t now_ms,
                                gw_err *err)
 {
-    const struct gw_bundle_info *info = gw_bundle_info(self->score->model->bundle);
-    const struct gw_score_costs *costs = gw_score_batch_costs(self->batch);
     struct gw_score_result result;
-    gw_score_batch_result(self->batch, pending->batch_index, &result);
-    uint32_t *order = arena_take(self, result.count, sizeof *order, err);
-    uint64_t *scratch = arena_take(self, 2 * (size_t)result.count, sizeof *scratch, err);
-    struct gw_ranked *ranked = arena_take(self, result.count, sizeof *ranked, err);
-    if (order == NULL || scratch == NULL || ranked == NULL) {
-        return GW_E_MEMORY;
+    gw_score_pass_result(pending->target->pass, pending->pass_index, &result);
+    uint32_t *order = gw_arena_array(&self->arena, result.count, sizeof *order);
+    uint64_t *scratch = gw_arena_array(&self->arena, 2 * (size_t)result.count, sizeof *scratch);
+    if (order == NULL || scratch == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "answers of one batch exceed %d bytes", ARENA_LIMIT_BYTES);
     }
     gw_score_rank(result.scores, result.count, order, scratch);
-    for (uint32_t rank = 0; rank < result.count; rank++) {
-        uint32_t i = order[rank];
-        ranked[rank] = (struct gw_ranked){
-            .tweet_id = result.tweet_ids[i], .score = result.scores[i], .missing_rows = result.missing_rows[i]};
-        ranked[rank].heads.items = (float *)(uintptr_t)(result.probabilities + (size_t)i * info->head_count);
-        ranked[rank].heads.count = (uint32_t)info->head_count;
-    }
+    pending->order = order;
     if (result.hydration_failed) {
         pending->status = GW_PREDICTION_STATUS_PARTIAL;
         snprintf(pending->message, sizeof pending->message, "stored features could not be read");
         self->open.partial++;
     }
-    struct gw_prediction answer = start_answer(self, pending, now_ms);
-    answer.variant = gw_slice_text("champion");
-    answer.ranked.items = ranked;
-    answer.ranked.count = result.count;
-    answer.batch_size = (int32_t)gw_score_batch_rows(self->batch);
-    answer.hydrate_us = (int64_t)costs->hydrate_us;
-    answer.score_us = (int64_t)costs->score_us;
-    answer.queue_us =
-        pending->request.enqueued_at_ms > 0 ? GW_MAX(now_ms - pending->request.enqueued_at_ms, 0) * 1000 : 0;
-    GW_TRY(send_prediction(self, loop, pending, &answer, err));
+    const struct gw_score_answer answer = scored_answer(self, pending, &result, now_ms);
+    GW_TRY(gw_score_write_prediction(&self->writer, loop, &answer, &self->arena, err));
     self->open.predictions += result.count;
-    pending->order = order;
     return GW_OK;
 }
 
@@ -392,22 +273,23 @@ static gw_status keep_scored(struct lane *self, struct gw_loop *loop, const stru
                              gw_err *err)
 {
     struct gw_score_result result;
-    gw_score_batch_result(self->batch, pending->batch_index, &result);
+    gw_score_pass_result(pending->target->pass, pending->pass_index, &result);
+    const struct gw_score_answer answer = scored_answer(self, pending, &result, now_ms);
     if (result.vectors != NULL) {
-        GW_TRY(send_served(self, loop, pending, &result, pending->order, now_ms, err));
+        GW_TRY(gw_score_write_served(&self->writer, loop, &answer, err));
+        self->open.served_candidates += result.count;
     }
-    return sampled(&pending->request, self->flat_below)
-               ? send_flat(self, loop, pending, &result, pending->order, now_ms, err)
-               : GW_OK;
+    return sampled(&pending->request, self->flat_below) ? gw_score_write_flat(&self->writer, loop, &answer, err)
+                                                        : GW_OK;
 }
 
 static gw_status answer_refused(struct lane *self, struct gw_loop *loop, const struct pending *pending, int64_t now_ms,
                                 gw_err *err)
 {
-    const struct gw_prediction answer = start_answer(self, pending, now_ms);
+    const struct gw_score_answer answer = start_answer(pending, now_ms);
     self->open.deadline_exceeded += pending->status == GW_PREDICTION_STATUS_DEADLINE_EXCEEDED;
     self->open.refused += pending->status != GW_PREDICTION_STATUS_DEADLINE_EXCEEDED;
-    return send_prediction(self, loop, pending, &answer, err);
+    return gw_score_write_prediction(&self->writer, loop, &answer, &self->arena, err);
 }
 
 static void observe_since(struct gw_histogram *latency, int64_t enqueued_ms, int64_t now_ms)
@@ -457,18 +339,34 @@ static uint64_t hydrate_deadline_us(const struct lane *self)
     return now_us + (uint64_t)GW_MAX(left_us / HYDRATE_SHARE, 1000);
 }
 
+static gw_status run_pass(struct lane *self, struct target *target, gw_err *err)
+{
+    if (target->count == 0) {
+        return GW_OK;
+    }
+    GW_TRY(gw_score_pass_run(target->pass, self->batch, target->model, target->requests, target->count, NULL, err));
+    self->open.score_us += gw_score_pass_us(target->pass);
+    return GW_OK;
+}
+
+static gw_status score_batch(struct lane *self, gw_err *err)
+{
+    if (gw_score_batch_rows(self->batch) == 0) {
+        return GW_OK;
+    }
+    GW_TRY(gw_score_batch_hydrate(self->batch, hydrate_deadline_us(self), self->sync, err));
+    const struct gw_score_costs *costs = gw_score_batch_costs(self->batch);
+    self->open.batches++;
+    self->open.hydrate_us += costs->hydrate_us;
+    self->open.rows_wanted += costs->rows_read;
+    self->open.rows_found += costs->rows_found;
+    return run_pass(self, &self->target, err);
+}
+
 static gw_status process(void *worker, struct gw_loop *loop, gw_err *err)
 {
     struct lane *self = worker;
-    if (gw_score_batch_rows(self->batch) > 0) {
-        GW_TRY(gw_score_batch_run(self->batch, hydrate_deadline_us(self), self->sync, err));
-        const struct gw_score_costs *costs = gw_score_batch_costs(self->batch);
-        self->open.batches++;
-        self->open.hydrate_us += costs->hydrate_us;
-        self->open.score_us += costs->score_us;
-        self->open.rows_wanted += costs->rows_read;
-        self->open.rows_found += costs->rows_found;
-    }
+    GW_TRY(score_batch(self, err));
     int64_t now_ms = gw_clock_wall_ms();
     for (uint32_t i = 0; i < self->count; i++) {
         struct pending *pending = &self->pendings[i];
@@ -524,10 +422,10 @@ static void report(void *worker, struct gw_loop *loop)
     totals->dead_letters = atomic_load(&self->stats->loop->outcomes[GW_OUTCOME_DEAD_LETTER]);
     totals->cpu_us = gw_clock_thread_cpu_ns() / 1000;
     pthread_mutex_unlock(&self->stats->lock);
-    if (self->side_lost > 0) { // their requests were answered; labels and samples will miss them
+    if (self->writer.side_lost > 0) { // their requests were answered; labels and samples will miss them
         gw_log_warn("score.side_records_lost", "count=%llu reason='the producer would not take them'",
-                    (unsigned long long)self->side_lost);
-        self->side_lost = 0;
+                    (unsigned long long)self->writer.side_lost);
+        self->writer.side_lost = 0;
     }
     self->waiting.count = 0;
     self->open = (struct gw_score_totals){0};
@@ -544,10 +442,12 @@ static void free_lane(void *context)
         gw_log_warn("score.side_records_lost", "count=%zu", gw_kafka_producer_queued(self->side));
     }
     gw_kafka_producer_free(self->side);
+    gw_score_pass_free(self->target.pass);
+    gw_mem_free(self->target.requests);
     gw_score_batch_free(self->batch);
     gw_store_free(self->store);
     gw_arena_deinit(&self->arena);
-    gw_buf_deinit(&self->value);
+    gw_score_writer_deinit(&self->writer);
     gw_mem_free(self->pendings);
     gw_mem_free(self->waiting.enqueued_ms);
     gw_mem_free(self);
@@ -567,15 +467,22 @@ static gw_status init(struct lane *self, gw_err *err)
     self->sync_deadline_us = gw_config_duration_us(config, GW_OPT_SCORE_SYNC_DEADLINE);
     double served = gw_config_double(config, self->sync ? GW_OPT_SCORE_SERVED_SAMPLE_SYNC : GW_OPT_SCORE_SERVED_SAMPLE);
     self->served_below = share_of_hashes(served);
-    self->served_weight = served > 0 ? (float)(1.0 / served) : 0.0f;
     self->flat_below = share_of_hashes(gw_config_double(config, GW_OPT_SCORE_FLAT_SAMPLE));
     GW_TRY(gw_runtime_store(runtime, &self->store, err));
     if (self->sync) {
         const struct gw_kafka_producer_options side = {.client = &runtime->kafka, .kind = GW_KAFKA_PRODUCER_BULK};
         GW_TRY(gw_kafka_producer_new(&side, &self->side, err));
     }
+    self->writer = (struct gw_score_writer){.runtime = runtime,
+                                            .sync = self->sync,
+                                            .side = self->side,
+                                            .served_weight = served > 0 ? (float)(1.0 / served) : 0.0f};
     size_t rows_max = gw_config_u64(config, GW_OPT_SCORE_BATCH_CANDIDATES) + self->max_candidates;
-    return gw_score_batch_new(self->score->model, self->store, rows_max, &self->batch, err);
+    GW_TRY(gw_score_batch_new(runtime->features, self->store, rows_max, &self->batch, err));
+    self->target.model = self->score->model;
+    self->target.variant = "champion";
+    GW_TRY(gw_score_pass_new(&self->target.pass, err));
+    return begin_batch(self, err);
 }
 
 gw_status gw_score_lane_make(struct gw_score *score, uint32_t slot, struct gw_score_stats *stats, struct gw_lane *lane,

@@ -22,8 +22,9 @@ struct gw_score_model {
     atomic_uint refs;
 };
 
-// Loads and binds the bundle in `directory` as version `version` of `name`. A feature that the set does not have is
-// GW_E_CONFIG naming it; a bundle whose digest is not `digest` (NULL: any) is GW_E_MISMATCH. Gives one reference.
+// Loads and binds the bundle in `directory` as version `version` of `name` (NULL: as the bundle calls itself, by the
+// bundle's version). A feature that the set does not have is GW_E_CONFIG naming it; a bundle whose digest is not
+// `digest` (NULL: any) is GW_E_MISMATCH. Gives one reference.
 GW_CHECK gw_status gw_score_model_load(const char *directory, const char *name, int32_t version, const char *digest,
                                        const struct gw_feature_set *set, struct gw_score_model **ret_model,
                                        gw_err *err);

@@ -15,10 +15,11 @@ const char *const test_model_features[] = {
 };
 const size_t test_model_feature_count = GW_COUNT_OF(test_model_features);
 
-enum { FEATURES = GW_COUNT_OF(test_model_features), HEADS = 2, GOLDEN_ROWS = 6 };
+enum { HEADS = 2, GOLDEN_ROWS = 6 };
 
 // A stump: below the threshold the left leaf; missing goes left for even features, right for odd ones.
-static const float thresholds[FEATURES] = {500, 2, 0.5f, 3, 0.125f, 100, 0.5f, 900, 0.5f, 0.5f, 0.25f, 0.75f};
+static const float thresholds[TEST_MODEL_FEATURES_MAX] = {500,  2,    0.5f,  3,     0.125f, 100,  0.5f, 900,
+                                                          0.5f, 0.5f, 0.25f, 0.75f, 1,      0.5f, 2,    10};
 
 static float leaf(size_t head, size_t feature, bool right)
 {
@@ -43,76 +44,84 @@ static void append(struct gw_buf *out, const char *format, ...)
     assert_ok(gw_buf_append(out, text, (size_t)size));
 }
 
-static void write_tree(struct gw_buf *out, size_t head, size_t feature)
+static void write_tree(struct gw_buf *out, size_t head, size_t feature, size_t feature_count)
 {
     append(out,
            "%s{\"base_weights\":[0,%.9g,%.9g],\"categories\":[],\"categories_nodes\":[],\"categories_segments\":[],"
            "\"categories_sizes\":[],\"default_left\":[%d,0,0],\"id\":%zu,\"left_children\":[1,-1,-1],"
            "\"loss_changes\":[1,0,0],\"parents\":[2147483647,0,0],\"right_children\":[2,-1,-1],"
            "\"split_conditions\":[%.9g,%.9g,%.9g],\"split_indices\":[%zu,0,0],\"split_type\":[0,0,0],"
-           "\"sum_hessian\":[2,1,1],\"tree_param\":{\"num_deleted\":\"0\",\"num_feature\":\"%d\",\"num_nodes\":\"3\","
+           "\"sum_hessian\":[2,1,1],\"tree_param\":{\"num_deleted\":\"0\",\"num_feature\":\"%zu\",\"num_nodes\":\"3\","
            "\"size_leaf_vector\":\"0\"}}",
            feature > 0 ? "," : "", (double)leaf(head, feature, false), (double)leaf(head, feature, true),
            feature % 2 == 0, feature, (double)thresholds[feature], (double)leaf(head, feature, false),
-           (double)leaf(head, feature, true), feature, FEATURES);
+           (double)leaf(head, feature, true), feature, feature_count);
 }
 
-static void write_model(struct gw_buf *out, size_t head)
+static void write_model(struct gw_buf *out, size_t head, const char *const *features, size_t feature_count)
 {
     append(out, "{\"learner\":{\"attributes\":{},\"feature_names\":[");
-    for (size_t f = 0; f < FEATURES; f++) {
-        append(out, "%s\"%s\"", f > 0 ? "," : "", test_model_features[f]);
+    for (size_t f = 0; f < feature_count; f++) {
+        append(out, "%s\"%s\"", f > 0 ? "," : "", features[f]);
     }
     append(out,
            "],\"feature_types\":[],\"gradient_booster\":{\"model\":{\"gbtree_model_param\":{\"num_parallel_tree\":"
-           "\"1\",\"num_trees\":\"%d\",\"size_leaf_vector\":\"0\"},\"tree_info\":[",
-           FEATURES);
-    for (size_t f = 0; f < FEATURES; f++) {
+           "\"1\",\"num_trees\":\"%zu\",\"size_leaf_vector\":\"0\"},\"tree_info\":[",
+           feature_count);
+    for (size_t f = 0; f < feature_count; f++) {
         append(out, "%s0", f > 0 ? "," : "");
     }
     append(out, "],\"trees\":[");
-    for (size_t f = 0; f < FEATURES; f++) {
-        write_tree(out, head, f);
+    for (size_t f = 0; f < feature_count; f++) {
+        write_tree(out, head, f, feature_count);
     }
     append(out,
            "]},\"name\":\"gbtree\"},\"learner_model_param\":{\"base_score\":\"5E-1\",\"num_class\":\"0\","
-           "\"num_feature\":\"%d\",\"num_target\":\"1\"},\"objective\":{\"name\":\"binary:logistic\","
+           "\"num_feature\":\"%zu\",\"num_target\":\"1\"},\"objective\":{\"name\":\"binary:logistic\","
            "\"reg_loss_param\":{\"scale_pos_weight\":\"1\"}}},\"version\":[1,7,6]}",
-           FEATURES);
+           feature_count);
 }
 
 void test_model_write(const char *directory)
 {
-    float rows[GOLDEN_ROWS * FEATURES];
+    test_model_write_of(directory, TEST_MODEL_NAME, TEST_MODEL_VERSION, test_model_features, test_model_feature_count);
+}
+
+void test_model_write_of(const char *directory, const char *name, int32_t version, const char *const *features,
+                         size_t feature_count)
+{
+    assert_in_range(feature_count, 1, TEST_MODEL_FEATURES_MAX);
+    float rows[GOLDEN_ROWS * TEST_MODEL_FEATURES_MAX];
     float margins[HEADS * GOLDEN_ROWS];
     for (size_t r = 0; r < GOLDEN_ROWS; r++) {
-        for (size_t f = 0; f < FEATURES; f++) {
-            rows[r * FEATURES + f] = r == 0 ? NAN : thresholds[f] * (float)((r + f) % 3); // also equal to a threshold
+        for (size_t f = 0; f < feature_count; f++) {
+            rows[r * feature_count + f] =
+                r == 0 ? NAN : thresholds[f] * (float)((r + f) % 3); // also equal to a threshold
         }
         for (size_t h = 0; h < HEADS; h++) {
             float margin = 0.0f; // base_score 0.5
-            for (size_t f = 0; f < FEATURES; f++) {
-                margin += leaf(h, f, goes_right(f, rows[r * FEATURES + f]));
+            for (size_t f = 0; f < feature_count; f++) {
+                margin += leaf(h, f, goes_right(f, rows[r * feature_count + f]));
             }
             margins[h * GOLDEN_ROWS + r] = margin;
         }
     }
     struct gw_buf texts[HEADS] = {{0}, {0}};
     for (size_t h = 0; h < HEADS; h++) {
-        write_model(&texts[h], h);
+        write_model(&texts[h], h, features, feature_count);
     }
     const struct gw_bundle_draft draft = {
-        .manifest = {.model_name = TEST_MODEL_NAME,
-                     .version = TEST_MODEL_VERSION,
-                     .feature_count = FEATURES,
-                     .feature_names = test_model_features,
+        .manifest = {.model_name = name,
+                     .version = version,
+                     .feature_count = feature_count,
+                     .feature_names = features,
                      .head_count = HEADS,
                      .heads = {{.name = "is_favorited", .weight = 1, .calibration = {.negative_rate = 1}},
                                {.name = "is_retweeted", .weight = 2, .calibration = {.negative_rate = 0.5}}},
                      .metadata_json = "{}"},
         .models = {gw_buf_slice(&texts[0]), gw_buf_slice(&texts[1])},
         .golden = {.row_count = GOLDEN_ROWS,
-                   .feature_count = FEATURES,
+                   .feature_count = feature_count,
                    .head_count = HEADS,
                    .rows = rows,
                    .margins = margins},
