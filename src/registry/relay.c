@@ -95,6 +95,17 @@ void gw_relay_free(struct gw_relay *relay)
     gw_mem_free(relay);
 }
 
+// Writes down how far model_events is, when that is news.
+static gw_status note_published(struct gw_relay *relay, gw_err *err)
+{
+    char published[24];
+    const char *const parameters[] = {published};
+    snprintf(published, sizeof published, "%" PRId64, relay->events);
+    return gw_registry_exec(relay->registry,
+                            "update registry_relay set published = $1::bigint, at = now() where published < $1::bigint",
+                            parameters, 1, NULL, err);
+}
+
 // ---- taking over ----------------------------------------------------------------------------------------------------
 
 // The row's two integers. The columns of `sql` are no nulls.
@@ -141,7 +152,7 @@ static gw_status look_at_topics(struct gw_relay *relay, gw_err *err)
     GW_TRY(
         ask_two(relay, "select c.sequence, r.published from registry_clock c, registry_relay r", NULL, 0, values, err));
     int64_t last = values[0];
-    relay->events = events.found || events.fresh ? events.sequence : GW_MAX(values[1], routes.sequence);
+    relay->events = events.emptied ? GW_MAX(values[1], routes.sequence) : events.sequence;
     relay->routes = routes.sequence;
     if (GW_MAX(relay->events, relay->routes) > last) {
         return gw_fail(err, GW_E_MISMATCH,
@@ -151,7 +162,7 @@ static gw_status look_at_topics(struct gw_relay *relay, gw_err *err)
     }
     gw_log_info("relay.took_over", "events=%" PRId64 " routes=%" PRId64 " history=%" PRId64, relay->events,
                 relay->routes, last);
-    return GW_OK;
+    return note_published(relay, err); // a former relay may have died before it could
 }
 
 static gw_status take_over(struct gw_relay *relay, gw_err *err)
@@ -278,13 +289,7 @@ static gw_status publish_page(struct gw_relay *relay, const struct gw_registry_e
     int64_t last = events[count - 1].sequence;
     relay->events = GW_MAX(relay->events, last);
     relay->routes = GW_MAX(relay->routes, last);
-
-    char published[24];
-    const char *const parameters[] = {published};
-    snprintf(published, sizeof published, "%" PRId64, relay->events);
-    return gw_registry_exec(relay->registry,
-                            "update registry_relay set published = $1::bigint, at = now() where published < $1::bigint",
-                            parameters, 1, NULL, err);
+    return note_published(relay, err);
 }
 
 static gw_status publish(struct gw_relay *relay, gw_err *err)

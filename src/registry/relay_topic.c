@@ -114,7 +114,7 @@ gw_status gw_relay_topic_end(const struct gw_kafka_options *kafka, const char *t
     int64_t low = 0;
     int64_t high = 0;
     GW_TRY(ask_end(kafka, topic, deadline_us, &low, &high, err));
-    struct gw_relay_end end = {.fresh = low == 0 && high == 0};
+    struct gw_relay_end end = {.sequence = 0};
     if (low < high) {
         GW_CLEANUP(free_consumer) struct gw_kafka_consumer *consumer = NULL;
         const struct gw_kafka_consumer_options options = {.client = kafka, .end_events = true, .low_latency = true};
@@ -125,6 +125,7 @@ gw_status gw_relay_topic_end(const struct gw_kafka_options *kafka, const char *t
             GW_TRY(read_window(consumer, topic, from, high, sequence_of, deadline_us, &end, err));
         }
     }
+    end.emptied = !end.found && low > 0;
     *ret_end = end;
     return GW_OK;
 }

@@ -15,7 +15,7 @@ GW_CHECK gw_status gw_relay_sequence_of_route(struct gw_slice value, int64_t *re
 
 struct gw_relay_end {
     bool found;       // there is a record
-    bool fresh;       // no record was ever written: the topic is new. Neither: retention or an administrator emptied it
+    bool emptied;     // there is none, but there were: retention took them. Neither: no record was ever committed to it
     int64_t sequence; // of the last record; 0 without one
 };
 
