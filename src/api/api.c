@@ -2,6 +2,8 @@
 #include "api/api.h"
 
 #include "api/exchange.h"
+#include "api/scratch.h"
+#include "api/upload.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -48,11 +50,45 @@ static void on_refused(void *context, struct gw_http_request *request, uint32_t 
     gw_api_reply_problem(&exchange, gw_api_problem_of_status(status), NULL, detail);
 }
 
+static bool token_is_missing(const struct gw_api_exchange *exchange)
+{
+    const struct gw_api *api = exchange->api;
+    return exchange->route->needs_token && api->token != NULL && exchange->listener != GW_API_ON_OPS &&
+           !gw_http_request_has_token(exchange->request, api->token);
+}
+
+#define SEND_TOKEN "send 'Authorization: Bearer <token>'"
+
+// Uploads go to a file, and what can be refused by their heads is, before a byte of them is read.
+static void on_admit(void *context, struct gw_http_request *request, struct gw_http_admission *ret_admission)
+{
+    const struct gw_api_listening *listening = context;
+    char allow[64];
+    struct gw_api_exchange exchange = {.api = listening->api, .request = request, .listener = listening->bit};
+    exchange.route = gw_api_route_find(exchange.listener, gw_http_request_method(request),
+                                       gw_http_request_path(request), exchange.params, allow, sizeof allow);
+    if (exchange.route == NULL || exchange.route->handler != gw_api_handle_model_register ||
+        exchange.api->registry.uri == NULL) {
+        return; // its body is small, or small enough to be refused by the handler
+    }
+    if (token_is_missing(&exchange)) {
+        *ret_admission = (struct gw_http_admission){.refuse_status = 401, .detail = SEND_TOKEN};
+        return;
+    }
+    bool is_archive = false;
+    const char *detail = gw_api_upload_kind(gw_http_request_header(request, "Content-Type"),
+                                            gw_http_request_header(request, "Content-Encoding"), &is_archive);
+    if (detail != NULL) {
+        *ret_admission = (struct gw_http_admission){.refuse_status = 415, .detail = detail};
+        return;
+    }
+    ret_admission->to_file = true;
+}
+
 static void on_request(void *context, struct gw_http_request *request)
 {
     struct gw_api_exchange exchange;
     exchange_init(&exchange, context, request);
-    struct gw_api *api = exchange.api;
 
     char allow[64];
     exchange.route = gw_api_route_find(exchange.listener, gw_http_request_method(request),
@@ -65,9 +101,8 @@ static void on_request(void *context, struct gw_http_request *request)
         gw_api_reply_not_allowed(&exchange, allow);
         return;
     }
-    if (exchange.route->needs_token && api->token != NULL && exchange.listener != GW_API_ON_OPS &&
-        !gw_http_request_has_token(request, api->token)) {
-        gw_api_reply_problem(&exchange, GW_API_PROBLEM_UNAUTHORIZED, NULL, "send 'Authorization: Bearer <token>'");
+    if (token_is_missing(&exchange)) {
+        gw_api_reply_problem(&exchange, GW_API_PROBLEM_UNAUTHORIZED, NULL, SEND_TOKEN);
         return;
     }
     exchange.route->handler(&exchange);
@@ -93,9 +128,40 @@ static void fill_defaults(struct gw_api_options *options)
     DEFAULT(idle_timeout_s, 30);
     DEFAULT(drain_ms, 2000);
     DEFAULT(compute_threads, 2);
+    DEFAULT(upload_bytes_max, (size_t)256 * 1024 * 1024);
+    DEFAULT(uploads_max, 1);
 #undef DEFAULT
     options->compute_threads = GW_MIN(options->compute_threads, GW_API_COMPUTE_THREADS);
     options->timeout_ms_default = GW_MIN(options->timeout_ms_default, options->timeout_ms_max);
+}
+
+// Copies a string of the options to a slot of api->strings; NULL and "" become NULL.
+static gw_status copy_string(struct gw_api *api, size_t slot, const char *text, const char **ret_copy, gw_err *err)
+{
+    *ret_copy = NULL;
+    if (text == NULL || text[0] == '\0') {
+        return GW_OK;
+    }
+    GW_ASSERT(slot < GW_COUNT_OF(api->strings));
+    api->strings[slot] = gw_mem_strdup(text);
+    *ret_copy = api->strings[slot];
+    return *ret_copy != NULL ? GW_OK : gw_fail(err, GW_E_MEMORY, "api options");
+}
+
+static gw_status copy_registry(struct gw_api *api, const struct gw_api_options *options, gw_err *err)
+{
+    api->options.registry = NULL; // the caller's
+    GW_TRY(copy_string(api, 0, options->default_model, &api->options.default_model, err));
+    GW_TRY(copy_string(api, 1, options->baseline_feature, &api->options.baseline_feature, err));
+    GW_TRY(copy_string(api, 2, options->model_directory, &api->options.model_directory, err));
+    if (options->registry == NULL) {
+        return GW_OK;
+    }
+    GW_ASSERT(options->registry->uri != NULL && api->options.model_directory != NULL);
+    api->registry.timeout_ms = options->registry->timeout_ms;
+    GW_TRY(copy_string(api, 3, options->registry->application, &api->registry.application, err));
+    GW_TRY(copy_string(api, 4, options->registry->uri, &api->registry.uri, err));
+    return gw_api_scratch_sweep(api->options.model_directory, err);
 }
 
 static gw_status copy_strings(struct gw_api *api, const struct gw_api_options *options, gw_err *err)
@@ -174,9 +240,12 @@ gw_status gw_api_new(const struct gw_api_options *options, const struct gw_api_p
 
     gw_status status = copy_strings(api, options, err);
     if (status == GW_OK) {
+        status = copy_registry(api, options, err);
+    }
+    if (status == GW_OK) {
         status = register_metrics(api, err);
     }
-    if (status == GW_OK && ports->features != NULL) {
+    if (status == GW_OK && (ports->features != NULL || api->registry.uri != NULL)) {
         status = gw_api_compute_start(api, err);
     }
     if (status != GW_OK) {
@@ -198,7 +267,7 @@ gw_status gw_api_listen(struct gw_api *api, enum gw_api_listener kind, const cha
     const struct gw_api_ports *ports = &api->ports;
     GW_ASSERT(!api->stopped && api->listening[kind].server == NULL);
     GW_ASSERT(kind == GW_API_LISTENER_OPS ||
-              (ports->predict != NULL && ports->features != NULL && ports->models != NULL && ports->overview != NULL));
+              (ports->predict != NULL && ports->features != NULL && ports->overview != NULL));
 
     if (api->token == NULL && !gw_http_address_is_loopback(address)) {
         return gw_fail(err, GW_E_CONFIG, "listen on '%s': an address that others can reach needs a token", address);
@@ -220,6 +289,10 @@ gw_status gw_api_listen(struct gw_api *api, enum gw_api_listener kind, const cha
         .handler = on_request,
         .refuse = on_refused,
         .context = &api->listening[kind],
+        .admit = api->registry.uri != NULL ? on_admit : NULL,
+        .file_directory = api->options.model_directory,
+        .file_bytes_max = api->options.upload_bytes_max,
+        .files_max = api->options.uploads_max,
     };
     GW_TRY(gw_http_server_start(&options, &api->listening[kind].server, err));
     uint16_t taken = gw_http_server_port(api->listening[kind].server);
@@ -255,6 +328,9 @@ void gw_api_free(struct gw_api *api)
         gw_mem_free(api->hosts[i]);
     }
     gw_mem_free(api->hosts);
+    for (size_t i = 0; i < GW_COUNT_OF(api->strings); i++) {
+        gw_mem_free(api->strings[i]);
+    }
     gw_mem_free(api->token);
     gw_mem_free(api);
 }

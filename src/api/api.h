@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The REST interface: listeners, one route table, bodies and problems. What it shows and does comes through ports.
+// The REST interface: listeners, one route table, bodies and problems. What it shows and does comes through ports, but
+// for models: those are the registry's.
 //
 // The api folder knows no worker. Who runs it (the bridge) fills `struct gw_api_ports`; every function there says
 // whether it may block. Life: gw_api_new, gw_api_listen for each listener, gw_api_stop, (the ports finish the calls
@@ -10,7 +11,8 @@
 #include "base/err.h"
 #include "base/metrics.h"
 #include "feature/plan.h"
-#include "model/bundle.h"
+#include "feature/set.h"
+#include "registry/registry.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -74,6 +76,8 @@ struct gw_api_prediction {
     int64_t request_join_id;            // shown as requestId; 0: none was given
     struct gw_slice model;              // name, when scored
     int32_t version;                    // modelVersion, when scored
+    struct gw_slice variant;            // which part of the split served, when scored: champion, canary
+    uint32_t cache_hits;                // of ranked_count: how many came from the prediction cache
     const struct gw_api_ranked *ranked; // best first
     uint32_t ranked_count;
 };
@@ -167,15 +171,6 @@ struct gw_api_overview {
     uint32_t worker_count;
 };
 
-struct gw_api_model {
-    const struct gw_bundle_info *info;
-    const char *state; // such as CHAMPION
-    bool production;   // what /models/production shows
-    int64_t loaded_ms; // wall clock
-};
-
-typedef void (*gw_api_model_sink)(void *sink, const struct gw_api_model *model);
-
 // `context` is handed to each. Functions that a listener's routes need must be set: an ops listener needs `health`
 // only.
 struct gw_api_ports {
@@ -191,9 +186,6 @@ struct gw_api_ports {
     // GW_E_UNAVAILABLE, GW_E_TIMEOUT: the store is away. May block; the api's own threads call it, several at once.
     gw_status (*features)(void *context, enum gw_api_entity entity, int64_t id, struct gw_api_feature_row *ret_row,
                           gw_err *err);
-
-    // Shows every model to `each`; what it passes is valid in that call only. Must not block.
-    void (*models)(void *context, gw_api_model_sink each, void *sink);
 
     // Fills snapshots (zeroed before the call). Must not block.
     void (*health)(void *context, struct gw_api_health *ret_health);
@@ -217,13 +209,23 @@ struct gw_api_options {
     uint32_t connections_per_ip_max; // 0: no limit
     uint32_t idle_timeout_s;         // 0: 30
     uint32_t drain_ms;               // 0: 2000
-    uint32_t compute_threads;        // 0: 2
+    uint32_t compute_threads;        // 0: 2; each opens a connection to the registry when it first needs one
+
+    // The registry, behind /models. Strings are copied; `features` is borrowed until gw_api_free.
+    const struct gw_registry_options *registry; // NULL: /models answers 503
+    const struct gw_feature_set *features;      // what a registered bundle's features must be in; NULL: not checked
+    const char *default_model;                  // what GET /models/production shows; NULL or "": every model's champion
+    const char *baseline_feature;               // of a new model's version 1; NULL or "": no baseline can be made
+    const char *model_directory;                // where uploads are while they are taken in; needed with `registry`
+    size_t upload_bytes_max;                    // 0: 256 MiB
+    uint32_t uploads_max;                       // at once, 0: 1; more are told to come again
 };
 
 // The routes a listener offers.
 enum gw_api_listener { GW_API_LISTENER_API, GW_API_LISTENER_UI, GW_API_LISTENER_OPS };
 
-// Strings are copied, `ports` is copied; its context is borrowed until gw_api_free.
+// Strings are copied, `ports` is copied; its context is borrowed until gw_api_free. Makes options->model_directory when
+// it is missing, and removes there what uploads of a killed process have left: GW_E_IO when it cannot.
 GW_CHECK gw_status gw_api_new(const struct gw_api_options *options, const struct gw_api_ports *ports,
                               struct gw_api **ret_api, gw_err *err);
 

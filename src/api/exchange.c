@@ -69,11 +69,17 @@ void gw_api_reply_static(struct gw_api_exchange *exchange, const char *content_t
 
 void gw_api_reply_json(struct gw_api_exchange *exchange, uint32_t status, struct gw_json_writer *writer)
 {
+    gw_api_reply_json_with(exchange, status, writer, NULL, 0);
+}
+
+void gw_api_reply_json_with(struct gw_api_exchange *exchange, uint32_t status, struct gw_json_writer *writer,
+                            const struct gw_http_header *headers, size_t header_count)
+{
     if (gw_json_writer_finish(writer, NULL) != GW_OK) {
         gw_api_reply_problem(exchange, GW_API_PROBLEM_INTERNAL, NULL, "no memory for the answer");
         return;
     }
-    gw_api_reply(exchange, status, "application/json", gw_buf_slice(writer->out), NULL, 0);
+    gw_api_reply(exchange, status, "application/json", gw_buf_slice(writer->out), headers, header_count);
 }
 
 static void reply_problem(struct gw_api_exchange *exchange, enum gw_api_problem_kind kind, const char *pointer,
@@ -137,6 +143,7 @@ struct gw_api_call *gw_api_call_new(const struct gw_api_exchange *exchange)
 void gw_api_call_free(struct gw_api_call *call)
 {
     struct gw_api *api = call->exchange.api;
+    gw_mem_free(call->input);
     gw_mem_free(call);
     atomic_fetch_sub_explicit(&api->pending_count, 1, memory_order_release);
 }

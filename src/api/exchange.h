@@ -18,6 +18,19 @@
 #define GW_API_COMPUTE_THREADS 16
 #define GW_API_ASSETS_MAX      8
 
+struct gw_api_call;
+
+// A thread that does what may block, and what it keeps between calls. Each belongs to its thread.
+struct gw_api_compute {
+    struct gw_api *api;
+    pthread_t thread;
+    struct gw_api_feature_row *row;
+    struct gw_registry *registry; // NULL: not needed yet
+};
+
+// Does a call on such a thread and answers it; the call is freed afterwards.
+typedef void (*gw_api_run)(struct gw_api_compute *compute, struct gw_api_call *call);
+
 // Counters of one route; the last set counts what no route took.
 struct gw_api_route_metrics {
     struct gw_metric *responses[6]; // by hundreds of the status: [2] is 2xx
@@ -31,7 +44,7 @@ struct gw_api_listening {
 };
 
 struct gw_api {
-    struct gw_api_options options; // with defaults filled in; its strings are in token and hosts
+    struct gw_api_options options; // with defaults filled in; its strings are in token, hosts and strings
     struct gw_api_ports ports;
     char *token; // NULL: none
     char **hosts;
@@ -44,9 +57,12 @@ struct gw_api {
     char openapi_etag[20];
     char asset_etags[GW_API_ASSETS_MAX][20];
 
+    struct gw_registry_options registry; // uri NULL: there is none
+    char *strings[5];                    // copies behind options and registry
+
     struct gw_queue *compute_queue; // of struct gw_api_call
-    pthread_t compute_threads[GW_API_COMPUTE_THREADS];
-    uint32_t compute_thread_count;
+    struct gw_api_compute computes[GW_API_COMPUTE_THREADS];
+    uint32_t compute_count;
     atomic_bool compute_closed; // no call comes any more
     bool stopped;
 };
@@ -65,8 +81,10 @@ struct gw_api_exchange {
 
 struct gw_api_call {
     struct gw_api_exchange exchange;
-    enum gw_api_entity entity; // of a compute call
+    gw_api_run run;            // of a call for a compute thread
+    enum gw_api_entity entity; // of a feature read
     int64_t id;
+    void *input; // of a models call, on the heap; freed with the call
 };
 
 // Answers, and so ends the exchange; counts it. At most four further headers.
@@ -75,8 +93,10 @@ void gw_api_reply(struct gw_api_exchange *exchange, uint32_t status, const char 
 // The same with bytes that live as long as the process, and their ETag; answers 304 when the caller has them.
 void gw_api_reply_static(struct gw_api_exchange *exchange, const char *content_type, struct gw_slice body,
                          const char *etag, const struct gw_http_header *headers, size_t header_count);
-// Answers with what a writer made: 200 JSON, or 500 when memory was short.
+// Answers with what a writer made, or with 500 when memory was short.
 void gw_api_reply_json(struct gw_api_exchange *exchange, uint32_t status, struct gw_json_writer *writer);
+void gw_api_reply_json_with(struct gw_api_exchange *exchange, uint32_t status, struct gw_json_writer *writer,
+                            const struct gw_http_header *headers, size_t header_count);
 // Answers with a problem. `pointer` names a field of the body, or is NULL. Waits of 503 are told by Retry-After.
 void gw_api_reply_problem(struct gw_api_exchange *exchange, enum gw_api_problem_kind kind, const char *pointer,
                           const char *detail);
@@ -88,7 +108,14 @@ void gw_api_reply_not_allowed(struct gw_api_exchange *exchange, const char *allo
 struct gw_api_call *gw_api_call_new(const struct gw_api_exchange *exchange);
 void gw_api_call_free(struct gw_api_call *call);
 
-// Starts and stops the threads that compute features.
+// Gives a call to a compute thread. Takes it: a full queue is answered here, with `busy`.
+void gw_api_compute_submit(struct gw_api_call *call, gw_api_run run, const char *busy);
+
+// The thread's own registry, opened when first asked for. GW_E_MEMORY, GW_E_CONFIG.
+GW_CHECK gw_status gw_api_compute_registry(struct gw_api_compute *compute, struct gw_registry **ret_registry,
+                                           gw_err *err);
+
+// Starts and stops the compute threads.
 GW_CHECK gw_status gw_api_compute_start(struct gw_api *api, gw_err *err);
 void gw_api_compute_stop(struct gw_api *api);
 
@@ -106,7 +133,6 @@ void gw_api_write_time(struct gw_json_writer *writer, const char *key, int64_t t
 
 // Parts of documents that several routes show.
 void gw_api_write_health(struct gw_json_writer *writer, const struct gw_api_health *health);
-void gw_api_write_model(struct gw_json_writer *writer, const struct gw_api_model *model, bool with_features);
 bool gw_api_is_ready(const struct gw_api_health *health);
 
 #define X(name, method, pattern, listeners, token) void gw_api_handle_##name(struct gw_api_exchange *exchange);

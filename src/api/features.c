@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// POST /features/.../compute: reads a stored row and shows its values. Reading may wait for Redis, so threads of the
-// api do it, behind a bounded queue; a loop thread only puts the call there.
+// POST /features/.../compute: reads a stored row and shows its values. Reading may wait for Redis, so a compute thread
+// does it.
 #include "api/exchange.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -8,8 +8,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-
-#define POP_WAIT_MS 1000
 
 static void write_row(struct gw_json_writer *writer, const struct gw_api_call *call,
                       const struct gw_api_feature_row *row)
@@ -48,9 +46,18 @@ static void write_row(struct gw_json_writer *writer, const struct gw_api_call *c
     gw_json_object_end(writer);
 }
 
-static void compute(struct gw_api *api, struct gw_api_call *call, struct gw_api_feature_row *row)
+static void compute_row(struct gw_api_compute *compute, struct gw_api_call *call)
 {
+    struct gw_api *api = compute->api;
     gw_err err = {0};
+    if (compute->row == NULL) {
+        compute->row = gw_mem_calloc(1, sizeof *compute->row);
+    }
+    struct gw_api_feature_row *row = compute->row;
+    if (row == NULL) {
+        gw_api_reply_problem(&call->exchange, GW_API_PROBLEM_INTERNAL, NULL, "no memory for the row");
+        return;
+    }
     *row = (struct gw_api_feature_row){0};
     gw_status status = api->ports.features(api->ports.context, call->entity, call->id, row, &err);
     if (status != GW_OK) {
@@ -67,52 +74,6 @@ static void compute(struct gw_api *api, struct gw_api_call *call, struct gw_api_
     write_row(&writer, call, row);
     gw_api_reply_json(&call->exchange, 200, &writer);
     gw_buf_deinit(&text);
-}
-
-static void *compute_thread(void *context)
-{
-    struct gw_api *api = context;
-    struct gw_api_feature_row *row = gw_mem_calloc(1, sizeof *row);
-    while (!atomic_load_explicit(&api->compute_closed, memory_order_acquire) || gw_queue_size(api->compute_queue) > 0) {
-        struct gw_api_call *call = gw_queue_pop(api->compute_queue, POP_WAIT_MS);
-        if (call == NULL) {
-            continue;
-        }
-        if (row != NULL) {
-            compute(api, call, row);
-        } else {
-            gw_api_reply_problem(&call->exchange, GW_API_PROBLEM_INTERNAL, NULL, "no memory for the row");
-        }
-        gw_api_call_free(call);
-    }
-    gw_mem_free(row);
-    return NULL;
-}
-
-gw_status gw_api_compute_start(struct gw_api *api, gw_err *err)
-{
-    GW_TRY(gw_queue_new(GW_API_COMPUTE_QUEUE, &api->compute_queue, err));
-    for (uint32_t i = 0; i < api->options.compute_threads; i++) {
-        if (pthread_create(&api->compute_threads[i], NULL, compute_thread, api) != 0) {
-            return gw_fail(err, GW_E_EXHAUSTED, "api: a compute thread does not start");
-        }
-        api->compute_thread_count++;
-    }
-    return GW_OK;
-}
-
-void gw_api_compute_stop(struct gw_api *api)
-{
-    if (api->compute_queue == NULL) {
-        return;
-    }
-    atomic_store_explicit(&api->compute_closed, true, memory_order_release);
-    gw_queue_close(api->compute_queue);
-    for (uint32_t i = 0; i < api->compute_thread_count; i++) {
-        pthread_join(api->compute_threads[i], NULL);
-    }
-    gw_queue_free(api->compute_queue);
-    api->compute_queue = NULL;
 }
 
 // The endpoints take no parameters: no body, or an empty object.
@@ -147,10 +108,7 @@ static void queue_compute(struct gw_api_exchange *exchange, enum gw_api_entity e
     }
     call->entity = entity;
     call->id = id;
-    if (!gw_queue_try_push(exchange->api->compute_queue, call)) {
-        gw_api_reply_problem(&call->exchange, GW_API_PROBLEM_OVERLOADED, NULL, "too many feature reads are waiting");
-        gw_api_call_free(call);
-    }
+    gw_api_compute_submit(call, compute_row, "too many feature reads are waiting");
 }
 
 void gw_api_handle_compute_user(struct gw_api_exchange *exchange)

@@ -99,6 +99,27 @@ static char *put_rankings(char *to, const struct gw_api_prediction *prediction)
     return to;
 }
 
+enum cache_use { CACHE_MISS, CACHE_PARTIAL, CACHE_HIT };
+
+#define CACHE_TEXT(word)                                                                                               \
+    {                                                                                                                  \
+        ",\"cache\":\"" word "\"", sizeof(",\"cache\":\"" word "\"") - 1                                               \
+    }
+static const struct {
+    const char *text;
+    size_t size;
+} cache_texts[] = {
+    [CACHE_MISS] = CACHE_TEXT("miss"), [CACHE_PARTIAL] = CACHE_TEXT("partial"), [CACHE_HIT] = CACHE_TEXT("hit")};
+
+// How much of the answer came from the prediction cache.
+static enum cache_use cache_use(const struct gw_api_prediction *prediction)
+{
+    if (prediction->cache_hits == 0) {
+        return CACHE_MISS;
+    }
+    return prediction->cache_hits < prediction->ranked_count ? CACHE_PARTIAL : CACHE_HIT;
+}
+
 static gw_status write_prediction(const struct gw_api_prediction *prediction, uint64_t latency_us, struct gw_buf *out)
 {
     GW_TRY(gw_buf_reserve(out, (size_t)prediction->ranked_count * RANKING_BYTES_MAX + 256));
@@ -117,12 +138,17 @@ static gw_status write_prediction(const struct gw_api_prediction *prediction, ui
     for (uint64_t unit = 100; unit > 0; unit /= 10) {
         *to++ = (char)('0' + latency_us % 1000 / unit % 10);
     }
+    to = put_text(to, cache_texts[cache_use(prediction)].text, cache_texts[cache_use(prediction)].size);
     to = PUT_LITERAL(to, ",\"model\":");
     out->size = (size_t)(to - start);
 
     struct gw_json_writer writer;
     gw_json_writer_init(&writer, out);
     gw_json_write_string(&writer, prediction->model);
+    GW_TRY(gw_json_writer_finish(&writer, NULL));
+    GW_TRY(gw_buf_append(out, ",\"variant\":", 11));
+    gw_json_writer_init(&writer, out);
+    gw_json_write_string(&writer, prediction->variant);
     GW_TRY(gw_json_writer_finish(&writer, NULL));
     return gw_buf_append(out, "}\n", 2);
 }

@@ -17,10 +17,13 @@
     X(FORBIDDEN, "forbidden", 403, "The request is refused")                                                           \
     X(NOT_FOUND, "not-found", 404, "There is nothing under this path")                                                 \
     X(UNKNOWN_ENTITY, "unknown-entity", 404, "No features are stored for this id")                                     \
-    X(MODEL_NOT_FOUND, "model-not-found", 404, "There is no such model")                                               \
+    X(MODEL_NOT_FOUND, "model-not-found", 404, "There is no such model, or no such version of it")                     \
     X(METHOD_NOT_ALLOWED, "method-not-allowed", 405, "The path does not take this method")                             \
+    X(CONFLICT, "conflict", 409, "The present state does not allow this")                                              \
+    X(PRECONDITION_FAILED, "precondition-failed", 412, "It has changed since the caller looked")                       \
     X(REQUEST_TIMEOUT, "request-timeout", 408, "The request took too long to arrive")                                  \
     X(BODY_TOO_LARGE, "body-too-large", 413, "The body is too large")                                                  \
+    X(UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", 415, "The body is of a kind that this does not take")          \
     X(EXPECTATION_FAILED, "expectation-failed", 417, "The expectation cannot be met")                                  \
     X(INVALID_REQUEST, "invalid-request", 422, "A value breaks a rule")                                                \
     X(NO_CANDIDATES, "no-candidates", 422, "There is nothing to rank")                                                 \

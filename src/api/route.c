@@ -37,6 +37,9 @@ bool gw_api_route_matches(const char *pattern, const char *path, struct gw_slice
 static void add_allowed(const char *method, char *allow, size_t bytes)
 {
     size_t used = strlen(allow);
+    if (strstr(allow, method) != NULL) { // by another pattern that the path fits
+        return;
+    }
     snprintf(allow + used, bytes - used, "%s%s%s", used > 0 ? ", " : "", method,
              strcmp(method, "GET") == 0 ? ", HEAD" : "");
 }

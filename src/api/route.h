@@ -17,13 +17,28 @@ enum { GW_API_ON_API = 1, GW_API_ON_UI = 2, GW_API_ON_OPS = 4 };
 enum { GW_API_OPEN, GW_API_TOKEN }; // does it ask for the token, when one is configured (the ops listener never does)
 
 // X(handler, method, pattern, listeners, token). A pattern segment ":name" takes any one segment, in order of
-// appearance. GET answers HEAD too. The pattern is the metrics' route label.
+// appearance; of several that fit a path the first counts. GET answers HEAD too. The pattern is the metrics' route
+// label.
 #define GW_API_ROUTE_MAP(X)                                                                                            \
     X(predict, "POST", "/predict", GW_API_ON_BOTH, GW_API_TOKEN)                                                       \
     X(compute_user, "POST", "/features/user/:userId/compute", GW_API_ON_BOTH, GW_API_TOKEN)                            \
     X(compute_tweet, "POST", "/features/tweet/:tweetId/compute", GW_API_ON_BOTH, GW_API_TOKEN)                         \
     X(models, "GET", "/models", GW_API_ON_BOTH, GW_API_TOKEN)                                                          \
     X(models_production, "GET", "/models/production", GW_API_ON_BOTH, GW_API_TOKEN)                                    \
+    X(model_create, "POST", "/models", GW_API_ON_BOTH, GW_API_TOKEN)                                                   \
+    X(model, "GET", "/models/:id", GW_API_ON_BOTH, GW_API_TOKEN)                                                       \
+    X(model_versions, "GET", "/models/:id/versions", GW_API_ON_BOTH, GW_API_TOKEN)                                     \
+    X(model_register, "POST", "/models/:id/versions", GW_API_ON_BOTH, GW_API_TOKEN)                                    \
+    X(model_compare, "GET", "/models/:id/compare", GW_API_ON_BOTH, GW_API_TOKEN)                                       \
+    X(model_history, "GET", "/models/:id/history", GW_API_ON_BOTH, GW_API_TOKEN)                                       \
+    X(model_rollback, "POST", "/models/:id/rollback", GW_API_ON_BOTH, GW_API_TOKEN)                                    \
+    X(model_split, "POST", "/models/:id/split", GW_API_ON_BOTH, GW_API_TOKEN)                                          \
+    X(model_version, "GET", "/models/:id/:version", GW_API_ON_BOTH, GW_API_TOKEN)                                      \
+    X(model_promote, "POST", "/models/:id/:version/promote", GW_API_ON_BOTH, GW_API_TOKEN)                             \
+    X(model_shadow, "POST", "/models/:id/:version/shadow", GW_API_ON_BOTH, GW_API_TOKEN)                               \
+    X(model_unshadow, "POST", "/models/:id/:version/unshadow", GW_API_ON_BOTH, GW_API_TOKEN)                           \
+    X(model_archive, "POST", "/models/:id/:version/archive", GW_API_ON_BOTH, GW_API_TOKEN)                             \
+    X(model_reject, "POST", "/models/:id/:version/reject", GW_API_ON_BOTH, GW_API_TOKEN)                               \
     X(overview, "GET", "/api/overview", GW_API_ON_BOTH, GW_API_TOKEN)                                                  \
     X(health, "GET", "/health", GW_API_ON_BOTH, GW_API_TOKEN)                                                          \
     X(livez, "GET", "/livez", GW_API_ON_ALL, GW_API_OPEN)                                                              \

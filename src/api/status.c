@@ -221,13 +221,6 @@ static void write_workers(struct gw_json_writer *writer, const struct gw_api_ove
     gw_json_array_end(writer);
 }
 
-static void write_production_model(void *sink, const struct gw_api_model *model)
-{
-    if (model->production) {
-        gw_api_write_model(sink, model, false);
-    }
-}
-
 void gw_api_handle_overview(struct gw_api_exchange *exchange)
 {
     const struct gw_api_ports *ports = &exchange->api->ports;
@@ -254,10 +247,6 @@ void gw_api_handle_overview(struct gw_api_exchange *exchange)
     write_lanes(&writer, overview);
     write_groups(&writer, overview);
     write_workers(&writer, overview);
-    gw_json_write_key(&writer, "models"); // what is in production: one a model name
-    gw_json_array_begin(&writer);
-    ports->models(ports->context, write_production_model, &writer);
-    gw_json_array_end(&writer);
     gw_json_object_end(&writer);
     gw_api_reply_json(exchange, 200, &writer);
     gw_buf_deinit(&text);

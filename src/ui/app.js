@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The page: asks api/overview once a second and writes what it says. Text goes in as text only, never as markup.
+// Models are models.js's.
 
 const POLL_MS = 1000;
 const STALE_MS = 5000;
 const MARKS = { OK: "●", WARN: "▲", DOWN: "✕", WAIT: "○" };
 
-const $ = (id) => document.getElementById(id);
+export const $ = (id) => document.getElementById(id);
 
 // ---------------------------------------------------------------- token and theme
 
@@ -15,7 +16,7 @@ if (fragment.has("token")) {
   history.replaceState(null, "", location.pathname); // out of the address bar, and out of what gets copied from it
 }
 
-function headers(more = {}) {
+export function headers(more = {}) {
   const token = sessionStorage.getItem("token");
   return token ? { ...more, Authorization: `Bearer ${token}` } : more;
 }
@@ -31,22 +32,24 @@ $("theme").addEventListener("click", () => {
 
 // ---------------------------------------------------------------- writing
 
-const UNKNOWN = "–";
+export const UNKNOWN = "–";
 
-function number(value, digits = 0) {
+export function number(value, digits = 0) {
   if (value === null || value === undefined) return UNKNOWN;
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 const rate = (value) => number(value, value !== null && value < 10 ? 1 : 0);
 
-// Replaces a table body. Each row is a list of cells: text, or {text, kind: "n" | "code", state, title}.
-function fill(body, rows, width, empty) {
+// Replaces a table body. Each row is a list of cells: text, {text, kind: "n" | "code", state, title}, or {node}.
+export function fill(body, rows, width, empty) {
   const lines = rows.map((cells) => {
     const line = document.createElement("tr");
     for (const cell of cells) {
       const item = document.createElement("td");
       if (typeof cell === "string") {
         item.textContent = cell;
+      } else if (cell.node) {
+        item.append(cell.node);
       } else if (cell.state) {
         item.append(stateMark(cell.state, cell.state));
       } else {
@@ -69,10 +72,10 @@ function fill(body, rows, width, empty) {
   }
   body.replaceChildren(...lines);
 }
-const n = (text) => ({ text, kind: "n" });
+export const n = (text) => ({ text, kind: "n" });
 
 // Shape, word and colour together: the state is readable without any one of them.
-function stateMark(state, text) {
+export function stateMark(state, text) {
   const item = document.createElement("span");
   item.className = "state";
   item.dataset.state = state;
@@ -128,11 +131,6 @@ function show(data) {
   ]), 4, "no consumer group is known yet");
   fill($("workers"), data.workers.map((worker) => [worker.name, { state: worker.state }, worker.detail]), 3,
     "no worker has reported yet");
-  fill($("models"), data.models.map((model) => [
-    model.name, n(number(model.version)), model.heads.map((head) => `${head.name} × ${head.weight}`).join(", "),
-    n(number(model.featureCount)), model.loadedAt.replace("T", " ").replace(/\.\d+Z$/, " UTC"),
-    { text: model.digest.slice(0, 12), kind: "code", title: model.digest },
-  ]), 6, "no model is in production");
 }
 
 // ---------------------------------------------------------------- polling
@@ -203,8 +201,8 @@ $("predict").addEventListener("submit", async (event) => {
       $("outcome").textContent = `${answer.title}: ${answer.detail || ""}`;
       return;
     }
-    $("outcome").textContent = `${answer.status}, ${answer.model} version ${answer.modelVersion}, `
-      + `${number(answer.latency, 2)} ms, request ${answer.requestId}`;
+    $("outcome").textContent = `${answer.status}, ${answer.model} version ${answer.modelVersion} (${answer.variant}), `
+      + `${number(answer.latency, 2)} ms, cache ${answer.cache}, request ${answer.requestId}`;
     fill($("ranked"), answer.rankings.map((item, index) => [
       n(String(index + 1)), n(item.tweetId), n(number(item.score, 5)), n(number(item.confidence, 5)),
     ]), 4, "nothing was ranked");

@@ -6,8 +6,11 @@
 #include "http_raw.h"
 
 #include <pthread.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #define BODY_BYTES_MAX 1000
+#define FILE_BYTES_MAX 300000
 #define HELD_MAX       128
 
 // What the handler did not answer itself.
@@ -18,6 +21,7 @@ static struct {
     size_t count;
 } held = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
+static char file_directory[64];
 static struct gw_http_server *server;
 static uint16_t port;
 static struct raw_reply reply;
@@ -40,19 +44,49 @@ static void *answer_in_thread(void *request)
     return NULL;
 }
 
-// /echo answers the body, /path the decoded path and query, /race from another thread before the handler returns, and
-// /hold leaves the request to the test.
+// Bodies of /file and /file-hold go to a file; /forbidden is refused by its head.
+static void on_admit(void *context, struct gw_http_request *request, struct gw_http_admission *ret_admission)
+{
+    (void)context;
+    const char *path = gw_http_request_path(request);
+    ret_admission->to_file = strncmp(path, "/file", 5) == 0;
+    if (strcmp(path, "/forbidden") == 0) {
+        *ret_admission = (struct gw_http_admission){.refuse_status = 415, .detail = "not this"};
+    }
+}
+
+// Answers with size and sum of the bytes that lie in the file.
+static void answer_file(struct gw_http_request *request)
+{
+    static char content[FILE_BYTES_MAX];
+    char text[64];
+    uint64_t size = 0;
+    unsigned long sum = 0;
+    int fd = gw_http_request_file(request, &size);
+    ssize_t count = fd >= 0 ? pread(fd, content, sizeof content, 0) : -1;
+    for (ssize_t i = 0; i < count; i++) {
+        sum += (unsigned char)content[i];
+    }
+    snprintf(text, sizeof text, "%lld of %llu, sum %lu, %zu in memory", (long long)count, (unsigned long long)size, sum,
+             gw_http_request_body(request).size);
+    answer(request, 200, gw_slice_text(text));
+}
+
+// /file answers what its file holds, /echo answers the body, /path the decoded path and query, /race from another
+// thread before the handler returns, and /hold leaves the request to the test.
 static void on_request(void *context, struct gw_http_request *request)
 {
     (void)context;
     const char *path = gw_http_request_path(request);
-    if (strcmp(path, "/echo") == 0) {
+    if (strcmp(path, "/file") == 0) {
+        answer_file(request);
+    } else if (strcmp(path, "/echo") == 0) {
         answer(request, 200, gw_http_request_body(request));
     } else if (strcmp(path, "/race") == 0) {
         pthread_t thread;
         assert_int_equal(pthread_create(&thread, NULL, answer_in_thread, request), 0);
         pthread_join(thread, NULL);
-    } else if (strcmp(path, "/hold") == 0) {
+    } else if (strcmp(path, "/hold") == 0 || strcmp(path, "/file-hold") == 0) {
         pthread_mutex_lock(&held.lock);
         held.requests[held.count++] = request;
         pthread_cond_broadcast(&held.changed);
@@ -99,8 +133,16 @@ static int start_with(uint32_t threads, uint32_t timeout_s)
         .drain_ms = 2000,
         .handler = on_request,
         .refuse = on_refused,
+        .admit = on_admit,
+        .file_directory = file_directory,
+        .file_bytes_max = FILE_BYTES_MAX,
+        .files_max = 1,
     };
     gw_err err = {0};
+    snprintf(file_directory, sizeof file_directory, "/tmp/godwit-http-XXXXXX");
+    if (mkdtemp(file_directory) == NULL) {
+        return -1;
+    }
     if (gw_http_server_start(&options, &server, &err) != GW_OK) {
         print_error("%s\n", err.message);
         return -1;
@@ -133,7 +175,7 @@ static int stop(void **state)
     (void)state;
     gw_http_server_stop(server);
     server = NULL;
-    return 0;
+    return rmdir(file_directory); // fails when a body's file was left
 }
 
 // Fills in our Host after the request line.
@@ -429,6 +471,148 @@ static void loopback_addresses_are_recognised(void **state)
     assert_false(gw_http_address_is_loopback("nonsense"));
 }
 
+// ---------------------------------------------------------------- bodies in files
+
+// Sends as much of `count` bytes as the other side takes.
+static void send_bytes(int fd, size_t count)
+{
+    static char bytes[4096];
+    memset(bytes, 'm', sizeof bytes);
+    while (count > 0) {
+        ssize_t sent = send(fd, bytes, count < sizeof bytes ? count : sizeof bytes, MSG_NOSIGNAL);
+        if (sent <= 0) {
+            return;
+        }
+        count -= (size_t)sent;
+    }
+}
+
+static void a_body_may_go_to_a_file(void **state)
+{
+    (void)state;
+    int fd = raw_connect(port);
+    for (int i = 0; i < 3; i++) { // and the connection is kept
+        raw_send(fd, with_host("POST /file HTTP/1.1\r\n@\r\nContent-Length: 300000\r\n\r\n"));
+        send_bytes(fd, 300000);
+        raw_receive(fd, true, &reply);
+        assert_int_equal(reply.status, 200);
+        assert_string_equal(reply.body, "300000 of 300000, sum 32700000, 0 in memory");
+    }
+    close(fd);
+    raw_exchange(port, with_host("POST /file HTTP/1.1\r\n@\r\nContent-Length: 0\r\n\r\n"), &reply);
+    assert_string_equal(reply.body, "0 of 0, sum 0, 0 in memory");
+}
+
+static void heads_decide_before_a_byte_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head;
+        int status;
+    } cases[] = {
+        {"POST /file HTTP/1.1\r\n@\r\nContent-Length: 300001\r\n\r\n", 413},
+        {"POST /file HTTP/1.1\r\n@\r\nContent-Length: 10737418240\r\n\r\n", 413},
+        {"POST /file HTTP/1.1\r\n@\r\nExpect: 100-continue\r\nContent-Length: 10737418240\r\n\r\n", 413},
+        {"POST /echo HTTP/1.1\r\n@\r\nContent-Length: 1001\r\n\r\n", 413},
+        {"POST /forbidden HTTP/1.1\r\n@\r\nContent-Length: 5\r\n\r\n", 415},
+    };
+    for (size_t i = 0; i < GW_COUNT_OF(cases); i++) {
+        int fd = raw_connect(port);
+        raw_send(fd, with_host(cases[i].head));
+        raw_receive(fd, true, &reply);
+        assert_int_equal(reply.status, cases[i].status);
+        assert_true(raw_is_closed(fd));
+        close(fd);
+    }
+}
+
+static void an_endless_body_is_cut(void **state)
+{
+    (void)state;
+    char chunk[4096 + 16];
+    int size = snprintf(chunk, sizeof chunk, "1000\r\n%04096d\r\n", 0);
+    int fd = raw_connect(port);
+    raw_send(fd, with_host("POST /file HTTP/1.1\r\n@\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    int sent = 0;
+    while (send(fd, chunk, (size_t)size, MSG_NOSIGNAL) == size) {
+        assert_true(sent++ < 10000); // 40 MB
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        if (poll(&wait, 1, 0) > 0) {
+            break;
+        }
+    }
+    raw_receive(fd, true, &reply);
+    assert_int_equal(reply.status, 413);
+    close(fd);
+}
+
+static void one_body_too_many_is_told_to_come_again(void **state)
+{
+    (void)state;
+    int fd = raw_connect(port);
+    raw_send(fd, with_host("POST /file-hold HTTP/1.1\r\n@\r\nContent-Length: 3\r\n\r\nabc"));
+    wait_until_held(1);
+    raw_exchange(port, with_host("POST /file HTTP/1.1\r\n@\r\nContent-Length: 3\r\n\r\n"), &reply);
+    assert_int_equal(reply.status, 503);
+    raw_exchange(port, with_host("POST /echo HTTP/1.1\r\n@\r\nContent-Length: 3\r\n\r\nabc"), &reply);
+    assert_int_equal(reply.status, 200); // other bodies are not concerned
+    answer_held();
+    raw_receive(fd, true, &reply);
+    assert_int_equal(reply.status, 200);
+    close(fd);
+
+    int attempts = 0; // the place is free when the answer has left
+    do {
+        raw_exchange(port, with_host("POST /file HTTP/1.1\r\n@\r\nContent-Length: 3\r\n\r\nabc"), &reply);
+    } while (reply.status == 503 && attempts++ < 1000);
+    assert_int_equal(reply.status, 200);
+}
+
+static void a_client_that_leaves_frees_its_place(void **state)
+{
+    (void)state;
+    int admitted = 0;
+    for (int i = 0; i < 20; i++) {
+        int fd = raw_connect(port);
+        raw_send(fd, with_host("POST /file HTTP/1.1\r\n@\r\nContent-Length: 300000\r\nExpect: 100-continue\r\n\r\n"));
+        raw_receive(fd, false, &reply);
+        admitted += reply.status == 100 ? 1 : 0;
+        close(fd);
+    }
+    assert_true(admitted > 0);
+    int attempts = 0;
+    do {
+        raw_exchange(port, with_host("POST /file HTTP/1.1\r\n@\r\nContent-Length: 3\r\n\r\nabc"), &reply);
+    } while (reply.status == 503 && attempts++ < 1000);
+    assert_int_equal(reply.status, 200);
+}
+
+static void a_body_without_room_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(rmdir(file_directory), 0);
+    raw_exchange(port, with_host("POST /file HTTP/1.1\r\n@\r\nContent-Length: 3\r\n\r\nabc"), &reply);
+    assert_int_equal(reply.status, 503);
+    assert_string_equal(reply.body, "the body cannot be kept on the disk");
+    assert_int_equal(mkdir(file_directory, 0700), 0);
+}
+
+static void a_dripping_upload_is_told_and_closed(void **state)
+{
+    (void)state;
+    int fd = raw_connect(port);
+    raw_send(fd, with_host("POST /file HTTP/1.1\r\n@\r\nContent-Length: 300000\r\n\r\n"));
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    int drops = 0;
+    while (poll(&wait, 1, 50) == 0) {
+        assert_true(drops++ < 200);
+        (void)!send(fd, "x", 1, MSG_NOSIGNAL);
+    }
+    raw_receive(fd, true, &reply);
+    assert_int_equal(reply.status, 408);
+    close(fd);
+}
+
 #define TEST(name)      cmocka_unit_test_setup_teardown(name, start, stop)
 #define TEST_POOL(name) cmocka_unit_test_setup_teardown(name, start_pool, stop)
 #define TEST_SLOW(name) cmocka_unit_test_setup_teardown(name, start_impatient, stop)
@@ -446,6 +630,13 @@ int main(void)
         TEST(other_expectations_and_huge_heads_are_refused),
         TEST_SLOW(a_silent_client_is_closed),
         TEST_SLOW(a_dripping_client_is_told_and_closed),
+        TEST(a_body_may_go_to_a_file),
+        TEST(heads_decide_before_a_byte_is_read),
+        TEST(an_endless_body_is_cut),
+        TEST(one_body_too_many_is_told_to_come_again),
+        TEST_POOL(a_client_that_leaves_frees_its_place),
+        TEST(a_body_without_room_is_refused),
+        TEST_SLOW(a_dripping_upload_is_told_and_closed),
         TEST(an_answer_may_come_from_another_thread_later),
         TEST(an_answer_may_come_before_the_handler_returns),
         TEST_POOL(a_client_may_leave_while_it_waits),

@@ -40,6 +40,24 @@ static void two_parameters_are_kept_in_order(void **state)
     assert_true(gw_slice_is(params[0], "engage") && gw_slice_is(params[1], "7"));
 }
 
+static void words_come_before_versions(void **state)
+{
+    (void)state;
+    assert_string_equal(found(GW_API_ON_API, "GET", "/models/engage/history"), "/models/:id/history");
+    assert_string_equal(found(GW_API_ON_API, "GET", "/models/engage/7"), "/models/:id/:version");
+    assert_string_equal(found(GW_API_ON_API, "GET", "/models/engage"), "/models/:id");
+    assert_string_equal(found(GW_API_ON_API, "POST", "/models/engage/versions"), "/models/:id/versions");
+    assert_string_equal(found(GW_API_ON_API, "POST", "/models/engage/7/promote"), "/models/:id/:version/promote");
+    assert_true(gw_slice_is(params[0], "engage") && gw_slice_is(params[1], "7"));
+}
+
+static void a_method_of_two_patterns_is_named_once(void **state)
+{
+    (void)state;
+    assert_null(found(GW_API_ON_API, "DELETE", "/models/engage/versions"));
+    assert_string_equal(allow, "GET, HEAD, POST");
+}
+
 static void head_is_answered_as_get(void **state)
 {
     (void)state;
@@ -79,6 +97,6 @@ static void the_ops_listener_offers_liveness_readiness_and_metrics(void **state)
     assert_non_null(found(GW_API_ON_OPS, "GET", "/metrics"));
 }
 
-GW_TESTS(paths_match_whole, a_parameter_takes_one_segment, two_parameters_are_kept_in_order, head_is_answered_as_get,
-         other_methods_are_told_what_is_allowed, the_page_is_on_the_ui_listener_only,
-         the_ops_listener_offers_liveness_readiness_and_metrics)
+GW_TESTS(paths_match_whole, a_parameter_takes_one_segment, two_parameters_are_kept_in_order, words_come_before_versions,
+         a_method_of_two_patterns_is_named_once, head_is_answered_as_get, other_methods_are_told_what_is_allowed,
+         the_page_is_on_the_ui_listener_only, the_ops_listener_offers_liveness_readiness_and_metrics)
