@@ -10,6 +10,7 @@
 #include "worker/score_warm.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum {
     PATH_BYTES = 4096,
@@ -120,6 +121,16 @@ static gw_status fetch(struct gw_score_loader *loader, const char *digest, char 
     return status;
 }
 
+// The registry is told why, and everybody reads it there: where the copy lies on this machine says nothing to them.
+static void drop_path(gw_err *err, const char *path)
+{
+    const char *at = err != NULL ? strstr(err->message, path) : NULL;
+    const char *behind = at != NULL ? strstr(at + strlen(path), ": ") : NULL;
+    if (behind != NULL) {
+        memmove(err->message, behind + 2, strlen(behind + 2) + 1);
+    }
+}
+
 // A cached copy that does not load may have been damaged on this disk: it is made anew once before the version is
 // blamed.
 static gw_status fetch_and_bind(struct gw_score_loader *loader, const char *model,
@@ -136,6 +147,9 @@ static gw_status fetch_and_bind(struct gw_score_loader *loader, const char *mode
         if (status == GW_OK) {
             status = gw_score_model_load(path, model, version->version, version->digest, loader->runtime->features,
                                          ret_model, err);
+            if (status != GW_OK) {
+                drop_path(err, path);
+            }
         }
         if (status == GW_E_CONFIG || !gw_score_failure_is_final(status)) {
             return status;

@@ -6,6 +6,9 @@
 #include "admin/topics_plan.h"
 #include "base/clock.h"
 #include "kafka/consumer.h"
+#include "registry/registry.h"
+#include "registry/relay.h"
+#include "worker/relay_options.h"
 #include "worker/worker.h"
 
 #include <ftw.h>
@@ -65,6 +68,8 @@ static void write_topics(const struct cluster *cluster)
         {"predictions_flat", "PredictionFlat", "partitions = 1\n"},
         {"served_candidates", "ServedCandidate", "count_group = entity\n"},
         {"serving_metrics", "ServingMetrics", "partitions = 1\n"},
+        {"model_events", "ModelEvent", "partitions = 1\n"},
+        {"model_routes", "ModelRoute", "partitions = 1\ncleanup.policy = compact\n"},
     };
     char path[512];
     snprintf(path, sizeof path, "%s/topics.ini", cluster->directory);
@@ -119,7 +124,7 @@ static void apply_topics(struct cluster *cluster)
     gw_topics_plan_deinit(&plan);
 }
 
-// ---- life -----------------------------------------------------------------------------------------------------------
+// ---- settings -------------------------------------------------------------------------------------------------------
 
 static void configure(struct cluster *cluster, const char *const *more)
 {
@@ -135,11 +140,55 @@ static void configure(struct cluster *cluster, const char *const *more)
     set(cluster, "schema.cache_directory=%s/schemas", cluster->directory);
     set(cluster, "features.file=%s/schemas/features.ini", GW_SOURCE_DIR);
     set(cluster, "worker.state_directory=%s/state", cluster->directory);
-    set(cluster, "score.model_directory=%s/model", cluster->directory);
+    set(cluster, "postgres.uri=%s", cluster->registry.uri);
+    set(cluster, "postgres.migrations=%s/deploy/postgres", GW_SOURCE_DIR);
+    set(cluster, "score.model_directory=%s/models", cluster->directory);
+    set(cluster, "score.default_model=%s", TEST_MODEL_NAME);
     for (size_t i = 0; more != NULL && more[i] != NULL; i++) {
         set(cluster, "%s", more[i]);
     }
 }
+
+// ---- the model ------------------------------------------------------------------------------------------------------
+
+static void publish_history(struct cluster *cluster)
+{
+    struct gw_relay_settings settings;
+    struct gw_relay *relay = NULL;
+    enum gw_relay_state state = GW_RELAY_WAITING;
+    gw_err err = {0};
+    assert_ok_err(gw_relay_settings_init(&settings, &cluster->runtime, "godwit-test", &err), &err);
+    assert_ok_err(gw_relay_new(&settings.options, &relay, &err), &err);
+    assert_ok_err(gw_relay_run(relay, &state, NULL, &err), &err);
+    assert_int_equal(state, GW_RELAY_CAUGHT_UP);
+    gw_relay_free(relay);
+    gw_relay_settings_deinit(&settings);
+}
+
+static void deploy_model(struct cluster *cluster)
+{
+    static const struct gw_registry_change change = {.actor = "test", .reason = "", .if_revision = 0};
+    const struct gw_registry_options options = {
+        .uri = cluster->registry.uri, .application = "godwit-test", .timeout_ms = ADMIN_MS};
+    const struct gw_registry_create create = {.model = TEST_MODEL_NAME, .description = ""};
+    char bundle[512];
+    const struct gw_registry_register registration = {
+        .model = TEST_MODEL_NAME, .directory = bundle, .description = "", .features = cluster->runtime.features};
+    struct gw_registry *registry = NULL;
+    struct gw_registry_outcome outcome = {0};
+    gw_err err = {0};
+    snprintf(bundle, sizeof bundle, "%s/bundle", cluster->directory);
+    test_model_write(bundle);
+    assert_ok_err(gw_registry_new(&options, &registry, &err), &err);
+    assert_ok_err(gw_registry_create(registry, &create, &change, &outcome, &err), &err);
+    assert_ok_err(gw_registry_register(registry, &registration, &change, &outcome, &err), &err);
+    assert_int_equal(outcome.version, TEST_MODEL_VERSION);
+    assert_ok_err(gw_registry_promote(registry, TEST_MODEL_NAME, outcome.version, &change, &outcome, &err), &err);
+    gw_registry_free(registry);
+    publish_history(cluster);
+}
+
+// ---- begin and end --------------------------------------------------------------------------------------------------
 
 void cluster_begin(struct cluster *cluster, const char *name, const char *const *more)
 {
@@ -151,8 +200,9 @@ void cluster_begin(struct cluster *cluster, const char *name, const char *const 
              (unsigned long long)gw_clock_wall_ms() & 0xfffffff, count++);
     snprintf(cluster->directory, sizeof cluster->directory, "/tmp/godwit-test-XXXXXX");
     assert_non_null(mkdtemp(cluster->directory));
-    snprintf(path, sizeof path, "%s/model", cluster->directory);
-    test_model_write(path);
+    snprintf(path, sizeof path, "%s/models", cluster->directory);
+    test_model_write(path); // until score asks the registry
+    registry_open(&cluster->registry);
     write_topics(cluster);
     configure(cluster, more);
 
@@ -171,6 +221,9 @@ void cluster_begin(struct cluster *cluster, const char *name, const char *const 
     client.property_count = 1;
     const struct gw_kafka_producer_options producer = {.client = &client};
     assert_ok_err(gw_kafka_producer_new(&producer, &cluster->producer, &err), &err);
+    if (strcmp(gw_config_text(cluster->config, GW_OPT_POSTGRES_URI), cluster->registry.uri) == 0) {
+        deploy_model(cluster);
+    }
 }
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
@@ -198,6 +251,7 @@ void cluster_end(struct cluster *cluster)
     gw_kafka_admin_free(cluster->admin);
     gw_runtime_deinit(&cluster->runtime);
     gw_config_free(cluster->config);
+    registry_close(&cluster->registry);
     gw_buf_deinit(&cluster->value);
     cluster->config = NULL;
     nftw(cluster->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
