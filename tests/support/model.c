@@ -21,10 +21,10 @@ enum { HEADS = 2, GOLDEN_ROWS = 6 };
 static const float thresholds[TEST_MODEL_FEATURES_MAX] = {500,  2,    0.5f,  3,     0.125f, 100,  0.5f, 900,
                                                           0.5f, 0.5f, 0.25f, 0.75f, 1,      0.5f, 2,    10};
 
-static float leaf(size_t head, size_t feature, bool right)
+static float leaf(float factor, size_t head, size_t feature, bool right)
 {
     // Sums of these round, and differently by order: a scorer that adds in another order is found out.
-    return (right ? 1.0f : -0.5f) * (0.1f + 0.013f * (float)(feature + 1)) / (float)(head + 1);
+    return factor * ((right ? 1.0f : -0.5f) * (0.1f + 0.013f * (float)(feature + 1)) / (float)(head + 1));
 }
 
 static bool goes_right(size_t feature, float value)
@@ -44,7 +44,7 @@ static void append(struct gw_buf *out, const char *format, ...)
     assert_ok(gw_buf_append(out, text, (size_t)size));
 }
 
-static void write_tree(struct gw_buf *out, size_t head, size_t feature, size_t feature_count)
+static void write_tree(struct gw_buf *out, float factor, size_t head, size_t feature, size_t feature_count)
 {
     append(out,
            "%s{\"base_weights\":[0,%.9g,%.9g],\"categories\":[],\"categories_nodes\":[],\"categories_segments\":[],"
@@ -53,12 +53,14 @@ static void write_tree(struct gw_buf *out, size_t head, size_t feature, size_t f
            "\"split_conditions\":[%.9g,%.9g,%.9g],\"split_indices\":[%zu,0,0],\"split_type\":[0,0,0],"
            "\"sum_hessian\":[2,1,1],\"tree_param\":{\"num_deleted\":\"0\",\"num_feature\":\"%zu\",\"num_nodes\":\"3\","
            "\"size_leaf_vector\":\"0\"}}",
-           feature > 0 ? "," : "", (double)leaf(head, feature, false), (double)leaf(head, feature, true),
-           feature % 2 == 0, feature, (double)thresholds[feature], (double)leaf(head, feature, false),
-           (double)leaf(head, feature, true), feature, feature_count);
+           feature > 0 ? "," : "", (double)leaf(factor, head, feature, false),
+           (double)leaf(factor, head, feature, true), feature % 2 == 0, feature, (double)thresholds[feature],
+           (double)leaf(factor, head, feature, false), (double)leaf(factor, head, feature, true), feature,
+           feature_count);
 }
 
-static void write_model(struct gw_buf *out, size_t head, const char *const *features, size_t feature_count)
+static void write_model(struct gw_buf *out, float factor, size_t head, const char *const *features,
+                        size_t feature_count)
 {
     append(out, "{\"learner\":{\"attributes\":{},\"feature_names\":[");
     for (size_t f = 0; f < feature_count; f++) {
@@ -73,7 +75,7 @@ static void write_model(struct gw_buf *out, size_t head, const char *const *feat
     }
     append(out, "],\"trees\":[");
     for (size_t f = 0; f < feature_count; f++) {
-        write_tree(out, head, f, feature_count);
+        write_tree(out, factor, head, f, feature_count);
     }
     append(out,
            "]},\"name\":\"gbtree\"},\"learner_model_param\":{\"base_score\":\"5E-1\",\"num_class\":\"0\","
@@ -90,6 +92,17 @@ void test_model_write(const char *directory)
 void test_model_write_of(const char *directory, const char *name, int32_t version, const char *const *features,
                          size_t feature_count)
 {
+    test_model_write_variant(directory, &(struct test_model_variant){.name = name,
+                                                                     .version = version,
+                                                                     .features = features,
+                                                                     .feature_count = feature_count,
+                                                                     .metadata_json = "{}",
+                                                                     .factor = 1});
+}
+
+void test_model_write_variant(const char *directory, const struct test_model_variant *variant)
+{
+    const size_t feature_count = variant->feature_count;
     assert_in_range(feature_count, 1, TEST_MODEL_FEATURES_MAX);
     float rows[GOLDEN_ROWS * TEST_MODEL_FEATURES_MAX];
     float margins[HEADS * GOLDEN_ROWS];
@@ -101,24 +114,24 @@ void test_model_write_of(const char *directory, const char *name, int32_t versio
         for (size_t h = 0; h < HEADS; h++) {
             float margin = 0.0f; // base_score 0.5
             for (size_t f = 0; f < feature_count; f++) {
-                margin += leaf(h, f, goes_right(f, rows[r * feature_count + f]));
+                margin += leaf(variant->factor, h, f, goes_right(f, rows[r * feature_count + f]));
             }
             margins[h * GOLDEN_ROWS + r] = margin;
         }
     }
     struct gw_buf texts[HEADS] = {{0}, {0}};
     for (size_t h = 0; h < HEADS; h++) {
-        write_model(&texts[h], h, features, feature_count);
+        write_model(&texts[h], variant->factor, h, variant->features, feature_count);
     }
     const struct gw_bundle_draft draft = {
-        .manifest = {.model_name = name,
-                     .version = version,
+        .manifest = {.model_name = variant->name,
+                     .version = variant->version,
                      .feature_count = feature_count,
-                     .feature_names = features,
+                     .feature_names = variant->features,
                      .head_count = HEADS,
                      .heads = {{.name = "is_favorited", .weight = 1, .calibration = {.negative_rate = 1}},
                                {.name = "is_retweeted", .weight = 2, .calibration = {.negative_rate = 0.5}}},
-                     .metadata_json = "{}"},
+                     .metadata_json = variant->metadata_json},
         .models = {gw_buf_slice(&texts[0]), gw_buf_slice(&texts[1])},
         .golden = {.row_count = GOLDEN_ROWS,
                    .feature_count = feature_count,

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define TEST_MODEL_NAME    "test-ranker"
-#define TEST_MODEL_VERSION 3
+#define TEST_MODEL_VERSION 1 // in the registry of a cluster too
 
 extern const char *const test_model_features[];
 extern const size_t test_model_feature_count;
@@ -20,3 +20,14 @@ void test_model_write(const char *directory);
 #define TEST_MODEL_FEATURES_MAX 16
 void test_model_write_of(const char *directory, const char *name, int32_t version, const char *const *features,
                          size_t feature_count);
+
+// The same with all that may differ: good bundles and bad ones.
+struct test_model_variant {
+    const char *name;
+    int32_t version;
+    const char *const *features;
+    size_t feature_count;
+    const char *metadata_json;
+    float factor; // of all leaves: 1, or so large that sums are infinite
+};
+void test_model_write_variant(const char *directory, const struct test_model_variant *variant);
