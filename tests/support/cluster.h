@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A godwit installation of its own on the shared services: fresh topics, groups, transactional ids, Redis keys and
-// state directory for each test, and its workers as child processes of the real binary.
+// A godwit installation of its own on the shared services: fresh topics, groups, transactional ids, Redis keys,
+// database schema and state directory for each test, and its workers as child processes of the real binary.
 //
 // Where services and binary are comes from the environment, as tests/run exports it. A cluster is begun and ended by
 // the test's thread; ending it kills its processes and removes its directory. A wait in vain prints the ends of all
@@ -12,10 +12,11 @@
 
 #include "kafka/admin.h"
 #include "kafka/producer.h"
+#include "integration/registry_fixture.h"
 #include "worker/ledger.h"
 #include "worker/runtime.h"
 
-#define CLUSTER_SETS_MAX   24
+#define CLUSTER_SETS_MAX   32
 #define CLUSTER_WAIT_MS    40000u
 #define CLUSTER_ENTITIES   2 // partitions of the entity topics
 #define CLUSTER_PARTITIONS 2 // of the others that have more than one
@@ -25,6 +26,7 @@ struct cluster {
     char directory[256];
     char sets[CLUSTER_SETS_MAX][512]; // key=value
     size_t set_count;
+    struct registry_fixture registry; // its schema in PostgreSQL, with this build's tables
     struct gw_config *config;
     struct gw_runtime runtime; // of the test program: names, schemas, features
     struct gw_kafka_admin *admin;
@@ -34,7 +36,9 @@ struct cluster {
 };
 
 // `more` (NULL-terminated "key=value", or NULL) holds for the test program and every worker. Makes the topics,
-// registers the schemas, writes the test model and starts nothing.
+// registers the schemas, and makes the test model (support/model.h) version 1 and champion of TEST_MODEL_NAME, which is
+// the default model, and publishes it. Starts nothing. Where `more` names a postgres.uri, the test makes its own
+// models.
 void cluster_begin(struct cluster *cluster, const char *name, const char *const *more);
 void cluster_end(struct cluster *cluster);
 
