@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// One block of memory holds everything: the cache itself, then keys, expiries, doorkeeper and payloads of `set_count`
-// sets. A lookup that finds nothing touches one cache line, the four keys of a set.
+// One block of memory holds everything: the cache itself, then sets, then payloads. All that is known about a key
+// stands in its set of two neighbouring cache lines, so that a lookup or an offer misses the processor's caches once; a
+// hit reads the payload as well.
 #include "worker/score_cache.h"
 
 #include "base/check.h"
@@ -11,11 +12,15 @@
 
 enum {
     WAYS = 4,
-    FLOATS_ALIGN = 4,         // payloads start at multiples of 16 bytes
-    DOOR_BITS_PER_ENTRY = 32, // a generation takes as many keys as there are entries: at most 1 in 32 bits is set, so
-                              // that two generations let at most 1 in 16 unseen keys pass
-    DOOR_GENERATIONS = 2,
+    FLOATS_ALIGN = 4, // payloads start at multiples of 16 bytes
+    DOOR_WORDS = 3,
+    // The doorkeeper's places of a set: a generation takes as many keys as there are entries, so that on average 4 of
+    // 96 are taken, and two generations let 1 in 12 unseen keys pass. The present generation is in the even bits, the
+    // former one beside it in the odd ones.
+    DOOR_PLACES = DOOR_WORDS * 64 / 2,
 };
+
+#define DOOR_PRESENT ((uint64_t)0x5555555555555555)
 
 #define BYTES_MIN ((size_t)1 << 20)
 
@@ -44,10 +49,13 @@ struct window {
     uint64_t score_ns;
 };
 
-struct key_set {
+struct set {
     struct gw_score_key keys[WAYS];
+    uint64_t expires_us[WAYS]; // 0: empty
+    uint64_t door[DOOR_WORDS];
+    uint64_t generation; // of the door's present bits; a set is brought up to date when it is used
 };
-_Static_assert(sizeof(struct key_set) == GW_CACHE_LINE_BYTES, "a set's keys are one cache line");
+_Static_assert(sizeof(struct set) == 2 * (size_t)GW_CACHE_LINE_BYTES, "a set is two cache lines");
 
 struct gw_score_cache {
     size_t bytes; // of the block
@@ -57,14 +65,12 @@ struct gw_score_cache {
     size_t floats; // of the batch's payloads
     size_t stride; // floats of an entry
     size_t set_count;
-    struct key_set *sets;
-    uint64_t *expires_us; // WAYS per set; 0: empty
-    uint64_t *doors[DOOR_GENERATIONS];
-    float *payloads;
+    struct set *sets;
+    float *payloads; // WAYS per set
 
-    size_t door_words;  // of a generation
-    uint64_t door_keys; // taken by doors[0]
-    uint64_t door_began_us;
+    uint64_t generation;
+    uint64_t generation_keys; // taken by it
+    uint64_t generation_us;   // when it began
 
     enum mode mode;
     bool timed;       // the first batch has come
@@ -98,50 +104,29 @@ static size_t share_of(uint64_t x, size_t count)
 
 // ---- memory ---------------------------------------------------------------------------------------------------------
 
-static size_t round_up(size_t size)
+// Where the sets begin.
+static size_t header_bytes(void)
 {
-    return (size + GW_CACHE_LINE_BYTES - 1) / GW_CACHE_LINE_BYTES * GW_CACHE_LINE_BYTES;
-}
-
-static size_t door_words_of(size_t set_count)
-{
-    return set_count * (WAYS * DOOR_BITS_PER_ENTRY / 64);
+    return (sizeof(struct gw_score_cache) + sizeof(struct set) - 1) / sizeof(struct set) * sizeof(struct set);
 }
 
 // Sets that fit beside the cache's own fields with payloads of `stride` floats.
 static size_t sets_that_fit(const struct gw_score_cache *cache, size_t stride)
 {
-    // Each of the parts starts at a cache line.
-    size_t fixed = round_up(sizeof *cache) + (size_t)(2 + DOOR_GENERATIONS) * GW_CACHE_LINE_BYTES;
-    size_t per_set = sizeof(struct key_set) + WAYS * sizeof(uint64_t) +
-                     DOOR_GENERATIONS * door_words_of(1) * sizeof(uint64_t) + WAYS * stride * sizeof(float);
-    return (cache->bytes - fixed) / per_set;
-}
-
-static void *take(uint8_t **at, size_t size)
-{
-    void *taken = *at;
-    *at += round_up(size);
-    return taken;
+    return (cache->bytes - header_bytes()) / (sizeof(struct set) + WAYS * stride * sizeof(float));
 }
 
 // Divides the block anew and forgets everything.
 static void lay_out(struct gw_score_cache *cache, size_t stride, size_t set_count)
 {
-    uint8_t *at = (uint8_t *)cache + round_up(sizeof *cache);
     cache->stride = stride;
     cache->set_count = set_count;
-    cache->door_words = door_words_of(set_count);
-    cache->sets = take(&at, set_count * sizeof *cache->sets);
-    cache->expires_us = take(&at, set_count * WAYS * sizeof *cache->expires_us);
-    for (size_t i = 0; i < DOOR_GENERATIONS; i++) {
-        cache->doors[i] = take(&at, cache->door_words * sizeof *cache->doors[i]);
-        memset(cache->doors[i], 0, cache->door_words * sizeof *cache->doors[i]);
-    }
-    cache->payloads = (float *)(void *)at;
-    GW_ASSERT(at + set_count * WAYS * stride * sizeof(float) <= (uint8_t *)cache + cache->bytes);
-    memset(cache->expires_us, 0, set_count * WAYS * sizeof *cache->expires_us);
-    cache->door_keys = 0;
+    cache->sets = (struct set *)(void *)((uint8_t *)cache + header_bytes());
+    cache->payloads = (float *)(void *)(cache->sets + set_count);
+    GW_ASSERT((uint8_t *)(cache->payloads + set_count * WAYS * stride) <= (uint8_t *)cache + cache->bytes);
+    memset(cache->sets, 0, set_count * sizeof *cache->sets);
+    cache->generation = 0;
+    cache->generation_keys = 0;
 }
 
 gw_status gw_score_cache_new(const struct gw_score_cache_options *options, struct gw_score_cache **ret_cache,
@@ -150,8 +135,8 @@ gw_status gw_score_cache_new(const struct gw_score_cache_options *options, struc
     if (options->bytes < BYTES_MIN || options->max_age_us == 0) {
         return gw_fail(err, GW_E_CONFIG, "a prediction cache of %zu bytes, at least %zu", options->bytes, BYTES_MIN);
     }
-    size_t bytes = options->bytes / GW_CACHE_LINE_BYTES * GW_CACHE_LINE_BYTES;
-    struct gw_score_cache *cache = gw_mem_aligned(GW_CACHE_LINE_BYTES, bytes);
+    size_t bytes = options->bytes / sizeof(struct set) * sizeof(struct set);
+    struct gw_score_cache *cache = gw_mem_aligned(sizeof(struct set), bytes);
     if (cache == NULL) {
         return gw_fail(err, GW_E_MEMORY, "no memory for a prediction cache of %zu bytes", bytes);
     }
@@ -220,14 +205,9 @@ static void judge(struct gw_score_cache *cache)
 
 static void turn_generation(struct gw_score_cache *cache)
 {
-    uint64_t *oldest = cache->doors[DOOR_GENERATIONS - 1];
-    for (size_t i = DOOR_GENERATIONS - 1; i > 0; i--) {
-        cache->doors[i] = cache->doors[i - 1];
-    }
-    cache->doors[0] = oldest;
-    memset(oldest, 0, cache->door_words * sizeof *oldest);
-    cache->door_keys = 0;
-    cache->door_began_us = cache->now_us;
+    cache->generation++;
+    cache->generation_keys = 0;
+    cache->generation_us = cache->now_us;
 }
 
 bool gw_score_cache_begin(struct gw_score_cache *cache, size_t floats, uint64_t now_us)
@@ -235,7 +215,7 @@ bool gw_score_cache_begin(struct gw_score_cache *cache, size_t floats, uint64_t 
     cache->now_us = now_us;
     if (!cache->timed) {
         cache->timed = true;
-        cache->door_began_us = now_us;
+        cache->generation_us = now_us;
         enter(cache, MODE_TRIAL, now_us);
     }
     if (cache->mode == MODE_OFF && now_us >= cache->mode_us) {
@@ -257,7 +237,7 @@ bool gw_score_cache_begin(struct gw_score_cache *cache, size_t floats, uint64_t 
         return false;
     }
     cache->floats = floats;
-    if (now_us - cache->door_began_us >=
+    if (now_us - cache->generation_us >=
         cache->max_age_us) { // who comes back more seldom than that finds nothing anyway
         turn_generation(cache);
     }
@@ -266,34 +246,36 @@ bool gw_score_cache_begin(struct gw_score_cache *cache, size_t floats, uint64_t 
 
 const float *gw_score_cache_find(struct gw_score_cache *cache, struct gw_score_key key)
 {
-    size_t set = share_of(key.high, cache->set_count);
-    const struct gw_score_key *keys = cache->sets[set].keys;
+    size_t index = share_of(key.high, cache->set_count);
+    const struct set *set = &cache->sets[index];
     cache->window.lookups++;
     cache->totals.lookups++;
     for (size_t way = 0; way < WAYS; way++) {
-        size_t entry = set * WAYS + way;
-        if (keys[way].low == key.low && keys[way].high == key.high && cache->expires_us[entry] > cache->now_us) {
+        if (set->keys[way].low == key.low && set->keys[way].high == key.high && set->expires_us[way] > cache->now_us) {
             cache->window.hits++;
             cache->totals.hits++;
-            return cache->payloads + entry * cache->stride;
+            return cache->payloads + (index * WAYS + way) * cache->stride;
         }
     }
     return NULL;
 }
 
-// Whether the key came before, within the last generations; it has come now.
-static bool seen(struct gw_score_cache *cache, struct gw_score_key key)
+// Whether the key came before, in the present generation or the former one; it has come now.
+static bool seen(struct gw_score_cache *cache, struct set *set, struct gw_score_key key)
 {
-    size_t bit = share_of(key.low, cache->door_words * 64);
-    uint64_t mask = (uint64_t)1 << (bit % 64);
-    for (size_t i = 0; i < DOOR_GENERATIONS; i++) {
-        if ((cache->doors[i][bit / 64] & mask) != 0) {
-            return true;
-        }
+    uint64_t behind = cache->generation - set->generation;
+    for (size_t i = 0; i < DOOR_WORDS && behind > 0; i++) {
+        set->door[i] = behind == 1 ? (set->door[i] & DOOR_PRESENT) << 1 : 0;
     }
-    cache->doors[0][bit / 64] |= mask;
-    cache->door_keys++;
-    if (cache->door_keys >= cache->set_count * WAYS) {
+    set->generation = cache->generation;
+    size_t bit = 2 * share_of(key.low, DOOR_PLACES);
+    uint64_t *word = &set->door[bit / 64];
+    if ((*word >> bit % 64 & 3) != 0) {
+        return true;
+    }
+    *word |= (uint64_t)1 << bit % 64;
+    cache->generation_keys++;
+    if (cache->generation_keys >= cache->set_count * WAYS) {
         turn_generation(cache);
     }
     return false;
@@ -301,24 +283,23 @@ static bool seen(struct gw_score_cache *cache, struct gw_score_key key)
 
 void gw_score_cache_offer(struct gw_score_cache *cache, struct gw_score_key key, const float *payload)
 {
-    size_t set = share_of(key.high, cache->set_count);
-    struct gw_score_key *keys = cache->sets[set].keys;
-    uint64_t *expires_us = cache->expires_us + set * WAYS;
+    size_t index = share_of(key.high, cache->set_count);
+    struct set *set = &cache->sets[index];
     size_t victim = 0; // its own former entry, else the one that expires first: an empty or expired one if there is any
     bool known = false;
     for (size_t way = 0; way < WAYS && !known; way++) {
-        known = expires_us[way] != 0 && keys[way].low == key.low && keys[way].high == key.high;
-        victim = known || expires_us[way] < expires_us[victim] ? way : victim;
+        known = set->expires_us[way] != 0 && set->keys[way].low == key.low && set->keys[way].high == key.high;
+        victim = known || set->expires_us[way] < set->expires_us[victim] ? way : victim;
     }
-    if (!known && !seen(cache, key)) {
+    if (!known && !seen(cache, set, key)) {
         cache->totals.refused++;
         return;
     }
     cache->totals.admitted += !known;
-    cache->totals.evicted += !known && expires_us[victim] > cache->now_us;
-    keys[victim] = key;
-    expires_us[victim] = cache->now_us + cache->max_age_us;
-    memcpy(cache->payloads + (set * WAYS + victim) * cache->stride, payload, cache->floats * sizeof *payload);
+    cache->totals.evicted += !known && set->expires_us[victim] > cache->now_us;
+    set->keys[victim] = key;
+    set->expires_us[victim] = cache->now_us + cache->max_age_us;
+    memcpy(cache->payloads + (index * WAYS + victim) * cache->stride, payload, cache->floats * sizeof *payload);
 }
 
 void gw_score_cache_end(struct gw_score_cache *cache, uint64_t lookup_ns, uint64_t scored_rows, uint64_t score_ns)

@@ -5,9 +5,9 @@
 // A key is a 128-bit hash over all that a score depends on except the time: so a promotion or a changed row is another
 // key, and nothing is ever invalidated. Time moves decayed features a little, therefore an entry is good for max_age only.
 //
-//   admission   a key enters only when it is seen a second time within a generation of the doorkeeper (a Bloom filter of
-//               one hash, halved by age: the TinyLFU idea of Einziger, Friedman and Manes, ACM ToS 13(4), 2017), so that
-//               a scan does not flush what is asked again
+//   admission   a key enters only when it is seen a second time within two generations of the doorkeeper (a Bloom
+//               filter of one hash; the TinyLFU idea of Einziger, Friedman and Manes, ACM ToS 13(4), 2017), so that a
+//               scan does not flush what is asked again
 //   eviction    sets of four entries, the oldest goes
 //   break-even  looking up costs time as well: when measured hits x cost of a row < time of the lookups over several
 //               windows, the cache switches itself off, and later tries again for a stretch of batches
