@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Following model_routes on a real broker, with PostgreSQL away: models come from the disk cache, what is not there is
-// waited for, and what cannot serve changes nothing.
+// Following model_routes on a real broker. With PostgreSQL away models come from the disk cache, what is not there is
+// waited for, and what cannot serve changes nothing; with PostgreSQL a damaged copy is made anew, and a version that
+// cannot serve is rejected.
 #include "support/model.h"
 #include "support/records.h"
 
@@ -46,11 +47,11 @@ static void put_into_cache(const struct version *version)
     assert_int_equal(rename(version->kept, path), 0);
 }
 
-static void begin(const char *name)
+static void begin(const char *name, bool postgres)
 {
     static char directory[128];
-    static const char *const more[] = {directory, "score.default_model=" MODEL, "postgres.timeout=1s",
-                                       "postgres.uri=postgresql://nobody@127.0.0.1:1/nothing", NULL};
+    const char *more[] = {directory, "score.default_model=" MODEL, "postgres.timeout=5s",
+                          postgres ? NULL : "postgres.uri=postgresql://nobody@127.0.0.1:1/nothing", NULL};
     snprintf(cache, sizeof cache, "/tmp/godwit-test-cache-XXXXXX");
     assert_non_null(mkdtemp(cache));
     snprintf(directory, sizeof directory, "score.model_directory=%s", cache);
@@ -150,7 +151,7 @@ static void routes_take_effect_and_bad_ones_change_nothing(void **state)
     (void)state;
     struct gw_score_models *models = NULL;
     gw_err err = {0};
-    begin("score-models");
+    begin("score-models", false);
     struct version one = make_version(1, "user.follower_count");
     struct version two = make_version(2, "tweet.favs_total");
     struct version no_feature = make_version(3, "user.nobody_has_this");
@@ -217,7 +218,7 @@ static void the_start_waits_for_the_default_model(void **state)
     (void)state;
     struct starting starting = {.status = GW_E_INTERNAL};
     pthread_t thread;
-    begin("score-start");
+    begin("score-start", false);
     struct version one = make_version(1, "user.follower_count");
     put_route(5, &one);
     assert_int_equal(pthread_create(&thread, NULL, start, &starting), 0);
@@ -235,7 +236,7 @@ static void a_stop_ends_the_wait(void **state)
     (void)state;
     struct starting starting = {.status = GW_E_INTERNAL};
     pthread_t thread;
-    begin("score-stop");
+    begin("score-stop", false);
     struct version one = make_version(1, "user.follower_count");
     put_route(5, &one);
     assert_int_equal(pthread_create(&thread, NULL, start, &starting), 0);
@@ -246,4 +247,45 @@ static void a_stop_ends_the_wait(void **state)
     end();
 }
 
-GW_TESTS(routes_take_effect_and_bad_ones_change_nothing, the_start_waits_for_the_default_model, a_stop_ends_the_wait)
+static bool is_rejected(void *context)
+{
+    (void)context;
+    return registry_number(cluster.registry.postgres,
+                           "SELECT count(*) FROM registry_events WHERE to_state = 'REJECTED' "
+                           "AND actor LIKE 'score@%' AND reason <> ''") == 1;
+}
+
+static int damage_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info;
+    (void)walk;
+    assert_true(kind != FTW_F || truncate(path, 1) == 0);
+    return 0;
+}
+
+static void a_damaged_copy_is_made_anew_and_a_version_without_artefact_is_rejected(void **state)
+{
+    (void)state;
+    struct gw_score_models *models = NULL;
+    gw_err err = {0};
+    begin("score-registry", true); // its champion is in the registry, and its route in the topic
+    assert_ok_err(gw_score_models_start(&cluster.runtime, &models, &err), &err);
+    assert_int_equal(serving(models), TEST_MODEL_VERSION);
+    gw_score_models_stop(models);
+
+    nftw(cache, damage_one, 16, FTW_PHYS);
+    assert_ok_err(gw_score_models_start(&cluster.runtime, &models, &err), &err);
+    assert_int_equal(serving(models), TEST_MODEL_VERSION);
+    assert_int_equal(counter("godwit_score_model_loads_total", "result=\"refused\""), 0);
+
+    struct version other = {.number = TEST_MODEL_VERSION};
+    memset(other.digest, 'a', GW_ROUTE_DIGEST_BYTES - 1);
+    put_route(1000, &other);
+    wait_until(is_rejected, NULL, CLUSTER_WAIT_MS, "a rejection in the history");
+    assert_int_equal(serving(models), TEST_MODEL_VERSION); // until a newer route comes
+    gw_score_models_stop(models);
+    end();
+}
+
+GW_TESTS(routes_take_effect_and_bad_ones_change_nothing, the_start_waits_for_the_default_model, a_stop_ends_the_wait,
+         a_damaged_copy_is_made_anew_and_a_version_without_artefact_is_rejected)
