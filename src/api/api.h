@@ -192,6 +192,9 @@ struct gw_api_ports {
     void (*overview)(void *context, struct gw_api_overview *ret_overview);
 };
 
+// The feature that a model's baseline ranks by, unless another one is configured.
+#define GW_API_BASELINE_FEATURE "tweet.favs_total"
+
 // ---------------------------------------------------------------- life
 
 struct gw_api_options {

@@ -3,6 +3,7 @@
 // a folder of their own below score.model_directory until the registry has them.
 #include "cli/commands.h"
 
+#include "api/api.h"
 #include "api/scratch.h"
 #include "base/ini.h"
 #include "base/mem.h"
@@ -70,9 +71,10 @@ static gw_status create(struct gw_cli_change *change, struct gw_registry_outcome
     if (gw_cli_value(change->cli, "--no-baseline") != NULL) {
         return create_from(change, NULL, ret_outcome, err);
     }
+    const char *feature = gw_config_text(change->cli->config, GW_OPT_REGISTRY_BASELINE_FEATURE);
     const struct gw_baseline baseline = {
         .model_name = change->model,
-        .feature_name = gw_config_text(change->cli->config, GW_OPT_REGISTRY_BASELINE_FEATURE),
+        .feature_name = feature[0] != '\0' ? feature : GW_API_BASELINE_FEATURE,
         .head_name = GW_BASELINE_HEAD,
         .prior_rate = GW_BASELINE_PRIOR,
     };

@@ -59,8 +59,8 @@ X(POSTGRES_PASSWORD_FILE, "postgres", "password_file", PATH, "", "", "4095", "",
 X(POSTGRES_MIGRATIONS, "postgres", "migrations", PATH, "deploy/postgres", "1", "4095", "",                             \
   "folder of the database's numbered SQL files, which 'db migrate' applies")                                           \
                                                                                                                        \
-X(REGISTRY_BASELINE_FEATURE, "registry", "baseline_feature", TEXT, "tweet.favs_total", "1", "128", "",                 \
-  "feature by which the baseline of a new model ranks: what is high is popular")                                       \
+X(REGISTRY_BASELINE_FEATURE, "registry", "baseline_feature", TEXT, "", "", "128", "",                                  \
+  "feature by which the baseline of a new model ranks: what is high is popular; empty for the count of likes")         \
                                                                                                                        \
 X(FEATURES_FILE, "features", "file", PATH, "schemas/features.ini", "1", "4095", "",                                    \
   "feature definitions")                                                                                               \

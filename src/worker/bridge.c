@@ -5,7 +5,7 @@
 //   POST /predict ──► prediction_requests_sync ... prediction_replies ──► caller      bridge_predict
 //   POST /features/... ──► Redis ──► caller                                          bridge_features
 //   GET /health, /readyz ──► the last probes                                         bridge_health
-//   GET /models ──► the bundle in score.model_directory                              bridge_model
+//   /models ──► PostgreSQL (src/api), and from its history ──► model_events, model_routes  bridge_registry
 //   the page, /metrics ──► serving_metrics, offsets                                  bridge_watch, bridge_lag
 //
 // Start: receivers first, listeners last. Stop: new calls are refused, answers under way get their time, then the
@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "worker/bridge_features.h"
 #include "worker/bridge_health.h"
+#include "worker/relay_options.h"
 #include "worker/worker.h"
 
 #include <time.h>
@@ -23,7 +24,7 @@ enum { POLL_MS = 20, COMPUTE_THREADS = 2, DRAIN_MS_MAX = 10000 };
 
 struct bridge {
     const struct gw_runtime *runtime;
-    struct gw_bridge_model *model;
+    struct gw_bridge_registry *registry;
     struct gw_bridge_predict *predict;
     struct gw_bridge_watch *watch;
     struct gw_bridge_health *health;
@@ -47,12 +48,6 @@ static gw_status port_features(void *context, enum gw_api_entity entity, int64_t
     return gw_bridge_features_read(bridge->features, entity, id, ret_row, err);
 }
 
-static void port_models(void *context, gw_api_model_sink each, void *sink)
-{
-    struct bridge *bridge = context;
-    gw_bridge_model_show(bridge->model, each, sink);
-}
-
 static void port_health(void *context, struct gw_api_health *ret_health)
 {
     struct bridge *bridge = context;
@@ -70,8 +65,15 @@ static void port_overview(void *context, struct gw_api_overview *ret_overview)
 static gw_status make_api(struct bridge *bridge, gw_err *err)
 {
     const struct gw_config *config = bridge->runtime->config;
+    struct gw_registry_settings registry = {0};
     char *token = NULL;
-    GW_TRY(gw_config_secret(config, GW_OPT_BRIDGE_TOKEN_FILE, &token, err));
+    GW_TRY(gw_registry_settings_init(&registry, config, "godwit api", err));
+    gw_status status = gw_config_secret(config, GW_OPT_BRIDGE_TOKEN_FILE, &token, err);
+    if (status != GW_OK) {
+        gw_registry_settings_deinit(&registry);
+        return status;
+    }
+    const char *baseline = gw_config_text(config, GW_OPT_REGISTRY_BASELINE_FEATURE);
     const struct gw_api_options options = {
         .metrics = bridge->runtime->metrics,
         .token = token,
@@ -79,15 +81,20 @@ static gw_status make_api(struct bridge *bridge, gw_err *err)
         .timeout_ms_default = (uint32_t)(gw_config_duration_us(config, GW_OPT_BRIDGE_PREDICT_TIMEOUT) / 1000),
         .body_bytes_max = gw_config_u64(config, GW_OPT_BRIDGE_MAX_BODY),
         .compute_threads = COMPUTE_THREADS,
+        .registry = &registry.options,
+        .features = bridge->runtime->features,
+        .default_model = gw_config_text(config, GW_OPT_SCORE_DEFAULT_MODEL),
+        .baseline_feature = baseline[0] != '\0' ? baseline : GW_API_BASELINE_FEATURE,
+        .model_directory = gw_config_text(config, GW_OPT_SCORE_MODEL_DIRECTORY),
     };
     const struct gw_api_ports ports = {.context = bridge,
                                        .predict = port_predict,
                                        .features = port_features,
-                                       .models = port_models,
                                        .health = port_health,
                                        .overview = port_overview};
-    gw_status status = gw_api_new(&options, &ports, &bridge->api, err);
+    status = gw_api_new(&options, &ports, &bridge->api, err);
     gw_mem_free(token);
+    gw_registry_settings_deinit(&registry);
     return status;
 }
 
@@ -111,11 +118,11 @@ static gw_status open_listeners(struct bridge *bridge, gw_err *err)
 static gw_status start(struct bridge *bridge, gw_err *err)
 {
     const struct gw_runtime *runtime = bridge->runtime;
-    GW_TRY(gw_bridge_model_new(gw_config_text(runtime->config, GW_OPT_SCORE_MODEL_DIRECTORY), &bridge->model, err));
+    GW_TRY(gw_bridge_registry_start(runtime, &bridge->registry, err));
     GW_TRY(gw_bridge_predict_start(runtime, &bridge->predict, err));
     GW_TRY(gw_bridge_watch_start(runtime, &bridge->watch, err));
     const struct gw_bridge_health_options health = {
-        .runtime = runtime, .model = bridge->model, .predict = bridge->predict, .watch = bridge->watch};
+        .runtime = runtime, .registry = bridge->registry, .predict = bridge->predict, .watch = bridge->watch};
     GW_TRY(gw_bridge_health_start(&health, &bridge->health, err));
     GW_TRY(gw_bridge_features_new(runtime, COMPUTE_THREADS, &bridge->features, err));
     GW_TRY(make_api(bridge, err));
@@ -144,7 +151,7 @@ static void stop(struct bridge *bridge)
     gw_bridge_predict_stop(bridge->predict); // the last calls come back here
     gw_api_free(bridge->api);
     gw_bridge_features_free(bridge->features);
-    gw_bridge_model_free(bridge->model);
+    gw_bridge_registry_stop(bridge->registry);
 }
 
 gw_status gw_bridge_run(const struct gw_runtime *runtime, gw_err *err)

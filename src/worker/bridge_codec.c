@@ -127,6 +127,8 @@ gw_status gw_bridge_answer(const struct gw_prediction *prediction, struct gw_are
         .request_join_id = prediction->request_join_id,
         .model = prediction->model_name,
         .version = prediction->model_version,
+        .variant = prediction->variant,
+        .cache_hits = (uint32_t)GW_MAX(prediction->cache_hits, 0),
         .ranked = ranked,
         .ranked_count = prediction->ranked.count,
     };

@@ -133,7 +133,6 @@ static void *run(void *argument)
     while (!atomic_load(&health->closing)) {
         uint64_t now_us = gw_clock_mono_us();
         if (now_us >= next_us) {
-            char digest[GW_BRIDGE_DIGEST_BYTES];
             next_us = now_us + PROBE_EVERY_US;
             for (int i = 0; i < PROBE_COUNT && !atomic_load(&health->closing); i++) {
                 probe(health, (enum probe)i);
@@ -141,8 +140,6 @@ static void *run(void *argument)
             pthread_mutex_lock(&health->lock);
             health->probed_us = gw_clock_mono_us();
             pthread_mutex_unlock(&health->lock);
-            gw_bridge_watch_digest(health->options.watch, digest);
-            gw_bridge_model_refresh(health->options.model, digest);
         }
         const struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
         nanosleep(&tick, NULL);
@@ -176,7 +173,9 @@ void gw_bridge_health_show(struct gw_bridge_health *health, struct gw_api_health
     gw_bridge_predict_health(health->options.predict, &ret_health->dependencies[ret_health->dependency_count++]);
     gw_bridge_watch_health(health->options.watch, &ret_health->dependencies[ret_health->dependency_count++]);
     gw_bridge_watch_digest(health->options.watch, digest);
-    gw_bridge_model_health(health->options.model, digest, &ret_health->dependencies[ret_health->dependency_count++]);
+    gw_bridge_registry_model_health(health->options.registry, digest,
+                                    &ret_health->dependencies[ret_health->dependency_count++]);
+    gw_bridge_registry_health(health->options.registry, &ret_health->dependencies[ret_health->dependency_count++]);
     ret_health->alive = gw_bridge_predict_alive(health->options.predict);
     ret_health->draining = atomic_load(health->options.runtime->stop);
 }

@@ -4,9 +4,10 @@
 //   prediction_requests      ──► bulk lanes (transactions)   ──► predictions, predictions_flat, served_candidates
 //   prediction_requests_sync ──► synchronous lane (at once)  ──► prediction_replies, served_candidates
 //   every lane               ──► reporter, once a second     ──► serving_metrics
+//   model_routes             ──► side thread: fetch, verify, warm up, swap the table that lanes score by
 //
 // Each lane is a thread with its own consumer group, consumer, producer and Redis connection, so that a caller never waits
-// behind a bulk backlog, a commit or a rebalance. They share the model, which is immutable.
+// behind a bulk backlog, a commit or a rebalance. They share the table of routes and models, which is immutable.
 #include "worker/score.h"
 
 #include "base/mem.h"
@@ -15,7 +16,7 @@
 static void free_score(void *state)
 {
     struct gw_score *score = state;
-    gw_score_model_unref(score->model);
+    gw_score_models_stop(score->models); // after the lanes
     for (size_t i = 0; i < score->lane_count; i++) {
         pthread_mutex_destroy(&score->stats[i].lock);
     }
@@ -56,8 +57,7 @@ gw_status gw_score_lanes(const struct gw_runtime *runtime, struct gw_lanes *lane
     score->runtime = runtime;
     *ret_state = (struct gw_worker_state){.state = score, .join_threads = join_threads, .free_state = free_score};
 
-    GW_TRY(gw_score_model_load(gw_config_text(runtime->config, GW_OPT_SCORE_MODEL_DIRECTORY), NULL, 0, NULL,
-                               runtime->features, &score->model, err));
+    GW_TRY(gw_score_models_start(runtime, &score->models, err));
     uint64_t bulk = gw_config_u64(runtime->config, GW_OPT_SCORE_BULK_THREADS);
     for (uint64_t i = 0; i < bulk; i++) {
         GW_TRY(add_lane(score, lanes, false, err));

@@ -113,6 +113,7 @@ static void put_result(const struct gw_score_answer *answer, struct gw_ranked *r
     prediction->hydrate_us = (int64_t)answer->hydrate_us;
     prediction->score_us = (int64_t)answer->score_us;
     prediction->cache_hits = (int32_t)result->cache_hits;
+    prediction->primary_head = (int32_t)gw_bundle_info(answer->model->bundle)->primary_head;
     int64_t asked_ms = answer->request->enqueued_at_ms;
     prediction->queue_us = asked_ms > 0 ? GW_MAX(answer->now_ms - asked_ms, 0) * 1000 : 0;
 }

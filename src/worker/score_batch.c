@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Each distinct entity of the batch is numbered once and its row fetched once, then copied out of the answer, since
-// every model that scores the batch reads it. Hydration takes two rounds when a request names only tweets: the author
-// of a tweet stands in the tweet's row.
+// Each distinct entity of the batch is numbered once and its row fetched once, whichever models read it. Hydration
+// takes two rounds when a request names only tweets: the author of a tweet stands in the tweet's row. Rows are read
+// where the store left them; those of the first round are copied when there is a second.
 #include "worker/score_batch.h"
 
 #include "base/check.h"
@@ -47,7 +47,7 @@ void gw_score_batch_free(struct gw_score_batch *batch)
         gw_map_deinit(&view->numbers);
         gw_mem_free(view->keys);
         gw_mem_free(view->rows);
-        gw_mem_free(view->found);
+        gw_mem_free(view->copies);
     }
     gw_mem_free(batch->requests);
     gw_mem_free(batch->rows);
@@ -114,14 +114,12 @@ static gw_status append_entity(struct gw_score_view *view, int64_t id0, int64_t 
     if (view->count == view->capacity) {
         uint32_t capacity = view->capacity > 0 ? view->capacity * 2 : 1024;
         GW_SCORE_GROW(view->keys, capacity);
-        GW_SCORE_GROW(view->found, capacity);
-        size_t bytes = (size_t)capacity * view->view->row_bytes;
-        GW_SCORE_GROW(view->rows, bytes);
+        GW_SCORE_GROW(view->rows, capacity);
         view->capacity = capacity;
     }
     view->keys[view->count] =
         (struct gw_row_key){.view = view->view->code, .id_count = view->view->key_count, .id = {id0, id1}};
-    view->found[view->count] = 0;
+    view->rows[view->count] = NULL;
     view->count++;
     return GW_OK;
 }
@@ -220,13 +218,29 @@ gw_status gw_score_batch_add_candidate(struct gw_score_batch *batch, const struc
 
 // ---- hydrating ------------------------------------------------------------------------------------------------------
 
-// Takes one answer: checks it and copies it, since the store's memory is good until the next read only.
-static void take_row(struct gw_score_view *view, uint32_t entity, struct gw_slice row)
+// The next read takes away the bytes of this one.
+static gw_status keep_rows(struct gw_score_view *view, gw_err *err)
 {
-    if (row.data != NULL && gw_row_check(view->view, row, NULL) == GW_OK && !gw_row_is_deleted(row.data)) {
-        memcpy(view->rows + (size_t)entity * view->view->row_bytes, row.data, row.size);
-        view->found[entity] = 1;
+    size_t row_bytes = view->view != NULL ? view->view->row_bytes : 0;
+    if (view->fetched * row_bytes > view->copy_capacity) {
+        size_t capacity = GW_MAX(view->fetched * row_bytes, 2 * view->copy_capacity);
+        GW_SCORE_GROW(view->copies, capacity);
+        view->copy_capacity = capacity;
     }
+    for (uint32_t e = 0; e < view->fetched; e++) {
+        if (view->rows[e] != NULL) {
+            uint8_t *copy = view->copies + e * row_bytes;
+            memcpy(copy, view->rows[e], row_bytes);
+            view->rows[e] = copy;
+        }
+    }
+    return GW_OK;
+}
+
+static const uint8_t *check_row(const struct gw_score_view *view, struct gw_slice row)
+{
+    bool good = row.data != NULL && gw_row_check(view->view, row, NULL) == GW_OK && !gw_row_is_deleted(row.data);
+    return good ? row.data : NULL;
 }
 
 // Fetches every entity that is not fetched yet, of all views in one pipeline.
@@ -244,6 +258,9 @@ static gw_status fetch(struct gw_score_batch *batch, uint64_t deadline_us, bool 
         GW_SCORE_GROW(batch->keys, capacity);
         GW_SCORE_GROW(batch->answers, capacity);
         batch->read_capacity = capacity;
+    }
+    for (int role = 0; role < GW_SCORE_ROLES; role++) {
+        GW_TRY(keep_rows(&batch->views[role], err));
     }
     size_t asked = 0;
     for (int role = 0; role < GW_SCORE_ROLES; role++) {
@@ -264,8 +281,8 @@ static gw_status fetch(struct gw_score_batch *batch, uint64_t deadline_us, bool 
     for (int role = 0; role < GW_SCORE_ROLES; role++) {
         struct gw_score_view *view = &batch->views[role];
         for (; view->fetched < view->count; view->fetched++) {
-            take_row(view, view->fetched, batch->answers[at++]);
-            batch->costs.rows_found += view->found[view->fetched];
+            view->rows[view->fetched] = check_row(view, batch->answers[at++]);
+            batch->costs.rows_found += view->rows[view->fetched] != NULL;
         }
     }
     return GW_OK;
@@ -295,7 +312,7 @@ static gw_status find_authors(struct gw_score_batch *batch, gw_err *err)
         for (uint32_t i = request->first_row; i < request->first_row + request->row_count; i++) {
             struct gw_score_row *row = &batch->rows[i];
             if (batch->author_ids[i] == 0) {
-                batch->author_ids[i] = author_in(batch, gw_score_view_row(tweets, row->entities[GW_SCORE_TWEET]));
+                batch->author_ids[i] = author_in(batch, tweets->rows[row->entities[GW_SCORE_TWEET]]);
                 GW_TRY(number_author(batch, request->said.user_id, batch->author_ids[i], row, err));
             }
         }

@@ -17,9 +17,10 @@ struct gw_score_view {
     size_t index;                       // of the view in the feature set
     struct gw_map numbers;              // ids -> entity
     struct gw_row_key *keys;            // per entity
-    uint8_t *rows;                      // per entity: view->row_bytes, checked and not DELETED, when `found`
-    uint8_t *found;                     // per entity
-    uint32_t count;                     // entities, GW_SCORE_NO_ENTITY included
+    const uint8_t **rows;               // per entity: checked and not DELETED, or NULL
+    uint8_t *copies;                    // of rows that a second read would have taken away
+    size_t copy_capacity;
+    uint32_t count; // entities, GW_SCORE_NO_ENTITY included
     uint32_t capacity;
     uint32_t fetched; // entities below this were read
 };
@@ -64,12 +65,6 @@ struct gw_score_batch {
     bool hydration_failed;
     struct gw_score_costs costs;
 };
-
-// The row of an entity, or NULL.
-static inline const uint8_t *gw_score_view_row(const struct gw_score_view *view, uint32_t entity)
-{
-    return view->found[entity] ? view->rows + (size_t)entity * view->view->row_bytes : NULL;
-}
 
 // Grows an array that is reused from batch to batch; returns GW_E_MEMORY from the function that uses it.
 #define GW_SCORE_GROW(pointer, count)                                                                                  \

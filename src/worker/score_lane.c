@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One scoring lane: the whole poll is one scoring batch. Requests that cannot be scored are answered with a status,
-// never dropped; only bytes that are no request at all become dead letters.
+// One scoring lane: the whole poll is one scoring batch, whichever versions score it. Requests that cannot be scored are
+// answered with a status, never dropped; only bytes that are no request at all become dead letters.
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -8,6 +8,7 @@
 #include "worker/score.h"
 #include "worker/score_answer.h"
 #include "worker/score_rank.h"
+#include "worker/score_targets.h"
 
 #include <stdio.h>
 
@@ -18,21 +19,11 @@ enum {
     SYNC_RECORDS_MAX = 64,
 };
 
-// A model that scores some of the poll's requests.
-struct target {
-    const struct gw_score_model *model;
-    const char *variant;
-    struct gw_score_pass *pass;
-    uint32_t *requests; // of the batch, in order: what the pass runs over
-    uint32_t count;
-    uint32_t capacity;
-};
-
 struct pending {
     struct gw_prediction_request request;
     enum gw_prediction_status status; // OK: is in the batch
     char message[96];                 // why, when not OK
-    struct target *target;
+    struct gw_score_target *target; // NULL: nobody was chosen
     uint32_t pass_index; // of a scored one: among the target's requests
     uint32_t *order;     // of an answered one: its candidates, best first
     uint32_t slot;
@@ -45,7 +36,9 @@ struct lane {
     bool sync;
     struct gw_store *store;
     struct gw_score_batch *batch;
-    struct target target;
+    struct gw_score_targets *targets;
+    struct gw_score_shadow *shadow;
+    struct gw_score_cache *cache; // of the synchronous lane, when configured
     struct gw_score_writer writer;
     struct gw_arena arena;
     struct pending *pendings;
@@ -66,22 +59,6 @@ struct lane {
 };
 
 // ---- decode ---------------------------------------------------------------------------------------------------------
-
-// Who scores the request.
-static enum gw_prediction_status assign(struct lane *self, struct pending *pending)
-{
-    const struct gw_prediction_request *request = &pending->request;
-    const struct gw_score_model *model = self->target.model;
-    pending->target = &self->target;
-    if ((request->model_name.size > 0 && !gw_slice_is(request->model_name, model->name)) ||
-        (request->model_version != 0 && request->model_version != model->version)) {
-        snprintf(pending->message, sizeof pending->message, "model '%.*s' version %d is not served, '%s' version %d is",
-                 (int)GW_MIN(request->model_name.size, 24), (const char *)request->model_name.data,
-                 request->model_version, model->name, model->version);
-        return GW_PREDICTION_STATUS_MODEL_NOT_FOUND;
-    }
-    return GW_PREDICTION_STATUS_OK;
-}
 
 // Whether anybody could score it.
 static enum gw_prediction_status judge(const struct lane *self, const struct gw_prediction_request *request,
@@ -116,28 +93,6 @@ static bool sampled(const struct gw_prediction_request *request, uint64_t below)
     return gw_hash_mix(gw_load_be64(request->request_id) ^ gw_hash_mix(gw_load_be64(request->request_id + 8))) < below;
 }
 
-// What the batch fetches. Also checks at the start that each model's rows can be.
-static gw_status begin_batch(struct lane *self, gw_err *err)
-{
-    return gw_score_batch_want(self->batch, self->target.model, err);
-}
-
-static gw_status add_to_target(struct target *target, uint32_t batch_index, uint32_t *ret_index, gw_err *err)
-{
-    if (target->count == target->capacity) {
-        uint32_t capacity = target->capacity > 0 ? target->capacity * 2 : 256;
-        uint32_t *requests = gw_mem_realloc(target->requests, capacity, sizeof *requests);
-        if (requests == NULL) {
-            return gw_fail(err, GW_E_MEMORY, "no memory for a batch of requests");
-        }
-        target->requests = requests;
-        target->capacity = capacity;
-    }
-    target->requests[target->count] = batch_index;
-    *ret_index = target->count++;
-    return GW_OK;
-}
-
 static gw_status add_to_batch(struct lane *self, struct pending *pending, gw_err *err)
 {
     const struct gw_prediction_request *request = &pending->request;
@@ -165,7 +120,7 @@ static gw_status add_to_batch(struct lane *self, struct pending *pending, gw_err
                                                .value_count = candidate->values.count};
         GW_TRY(gw_score_batch_add_candidate(self->batch, &one, err));
     }
-    return add_to_target(pending->target, batch_index, &pending->pass_index, err);
+    return gw_score_target_add(pending->target, batch_index, &pending->pass_index, err);
 }
 
 static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_input *input, gw_err *err)
@@ -183,8 +138,9 @@ static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_inpu
         self->pendings = pendings;
         self->capacity = capacity;
     }
-    if (self->count == 0) {
-        GW_TRY(begin_batch(self, err));
+    if (!gw_score_targets_begun(self->targets)) {
+        struct gw_score_table *table = gw_score_models_acquire(self->score->models);
+        GW_TRY(gw_score_targets_begin(self->targets, table, self->batch, err));
     }
     struct pending *pending = &self->pendings[self->count];
     pending->slot = input->slot;
@@ -193,12 +149,14 @@ static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_inpu
     pending->message[0] = '\0';
     GW_TRY(gw_prediction_request_decode(input->body, &self->arena, &pending->request, err));
     gw_loop_add_weight(loop, pending->request.candidates.count); // a refused one fills the arena as well
-    pending->status = assign(self, pending);
+    GW_TRY(gw_score_targets_choose(self->targets, &pending->request, &pending->target, &pending->status,
+                                   pending->message, sizeof pending->message, err));
     if (pending->status == GW_PREDICTION_STATUS_OK) {
         pending->status = judge(self, &pending->request, pending->message, sizeof pending->message);
     }
     if (pending->status == GW_PREDICTION_STATUS_OK) {
         GW_TRY(add_to_batch(self, pending, err));
+        gw_score_models_remember(self->score->models, input->body);
     }
     self->count++;
     return GW_OK;
@@ -208,11 +166,12 @@ static void discard(void *worker, bool aborted)
 {
     struct lane *self = worker;
     self->count = 0;
-    self->target.count = 0;
+    gw_score_targets_end(self->targets);
     gw_score_batch_clear(self->batch);
     gw_arena_clear(&self->arena);
     if (aborted) { // the transaction took its answers with it
         self->waiting.count = 0;
+        gw_score_shadow_clear(self->shadow);
         self->open = (struct gw_score_totals){0};
     }
 }
@@ -225,7 +184,7 @@ static struct gw_score_answer start_answer(const struct pending *pending, int64_
                                     .source = pending->source,
                                     .status = pending->status,
                                     .message = pending->message,
-                                    .model = pending->target->model,
+                                    .model = pending->target != NULL ? pending->target->model : NULL,
                                     .variant = "",
                                     .order = pending->order,
                                     .now_ms = now_ms};
@@ -339,33 +298,44 @@ static uint64_t hydrate_deadline_us(const struct lane *self)
     return now_us + (uint64_t)GW_MAX(left_us / HYDRATE_SHARE, 1000);
 }
 
-static gw_status run_pass(struct lane *self, struct target *target, gw_err *err)
-{
-    if (target->count == 0) {
-        return GW_OK;
-    }
-    GW_TRY(gw_score_pass_run(target->pass, self->batch, target->model, target->requests, target->count, NULL, err));
-    self->open.score_us += gw_score_pass_us(target->pass);
-    return GW_OK;
-}
-
 static gw_status score_batch(struct lane *self, gw_err *err)
 {
+    uint64_t us = 0;
     if (gw_score_batch_rows(self->batch) == 0) {
         return GW_OK;
     }
     GW_TRY(gw_score_batch_hydrate(self->batch, hydrate_deadline_us(self), self->sync, err));
     const struct gw_score_costs *costs = gw_score_batch_costs(self->batch);
+    GW_TRY(gw_score_targets_run(self->targets, self->batch, self->cache, &us, err));
     self->open.batches++;
     self->open.hydrate_us += costs->hydrate_us;
     self->open.rows_wanted += costs->rows_read;
     self->open.rows_found += costs->rows_found;
-    return run_pass(self, &self->target, err);
+    self->open.score_us += us;
+    return GW_OK;
+}
+
+// Counts per version: what Prometheus shows as who serves how much.
+static void count_served(struct lane *self)
+{
+    for (size_t t = 0; t < gw_score_targets_count(self->targets); t++) {
+        const struct gw_score_target *target = gw_score_targets_at(self->targets, t);
+        struct gw_score_served served = {.version = target->model->version, .requests = target->count};
+        snprintf(served.model, sizeof served.model, "%s", target->model->name);
+        snprintf(served.variant, sizeof served.variant, "%s", target->variant);
+        for (uint32_t i = 0; i < target->count; i++) {
+            struct gw_score_result result;
+            gw_score_pass_result(target->pass, i, &result);
+            served.predictions += result.count;
+        }
+        gw_score_totals_served(&self->open, &served);
+    }
 }
 
 static gw_status process(void *worker, struct gw_loop *loop, gw_err *err)
 {
     struct lane *self = worker;
+    uint64_t start_us = gw_clock_mono_us();
     GW_TRY(score_batch(self, err));
     int64_t now_ms = gw_clock_wall_ms();
     for (uint32_t i = 0; i < self->count; i++) {
@@ -385,27 +355,12 @@ static gw_status process(void *worker, struct gw_loop *loop, gw_err *err)
     if (self->side != NULL) {
         gw_kafka_producer_poll(self->side, 0);
     }
+    if (gw_score_batch_rows(self->batch) > 0) {
+        count_served(self);
+        gw_score_shadow_run(self->shadow, self->targets, self->batch, gw_clock_mono_us() - start_us);
+    }
     discard(self, false);
     return GW_OK;
-}
-
-static void add_totals(struct gw_score_totals *to, const struct gw_score_totals *more)
-{
-    to->requests += more->requests;
-    to->predictions += more->predictions;
-    to->partial += more->partial;
-    to->deadline_exceeded += more->deadline_exceeded;
-    to->refused += more->refused;
-    to->rows_wanted += more->rows_wanted;
-    to->rows_found += more->rows_found;
-    to->batches += more->batches;
-    to->hydrate_us += more->hydrate_us;
-    to->score_us += more->score_us;
-    to->served_candidates += more->served_candidates;
-    to->latency.sum_us += more->latency.sum_us;
-    for (int i = 0; i < GW_HISTOGRAM_BUCKETS; i++) {
-        to->latency.counts[i] += more->latency.counts[i];
-    }
 }
 
 static void report(void *worker, struct gw_loop *loop)
@@ -415,7 +370,13 @@ static void report(void *worker, struct gw_loop *loop)
     int64_t now_ms = gw_clock_wall_ms();
     pthread_mutex_lock(&self->stats->lock);
     struct gw_score_totals *totals = &self->stats->totals;
-    add_totals(totals, &self->open);
+    const struct gw_score_shadowed *shadowed = NULL;
+    size_t shadowed_count = gw_score_shadow_noted(self->shadow, &shadowed);
+    gw_score_totals_add(totals, &self->open);
+    gw_score_totals_shadowed(totals, shadowed, shadowed_count);
+    if (self->cache != NULL) {
+        totals->cache = *gw_score_cache_totals(self->cache);
+    }
     for (uint32_t i = 0; i < self->waiting.count; i++) {
         observe_since(&totals->latency, self->waiting.enqueued_ms[i], now_ms);
     }
@@ -429,6 +390,7 @@ static void report(void *worker, struct gw_loop *loop)
     }
     self->waiting.count = 0;
     self->open = (struct gw_score_totals){0};
+    gw_score_shadow_clear(self->shadow);
 }
 
 static const struct gw_loop_ops ops = {.decode = decode, .process = process, .report = report, .discard = discard};
@@ -442,8 +404,9 @@ static void free_lane(void *context)
         gw_log_warn("score.side_records_lost", "count=%zu", gw_kafka_producer_queued(self->side));
     }
     gw_kafka_producer_free(self->side);
-    gw_score_pass_free(self->target.pass);
-    gw_mem_free(self->target.requests);
+    gw_score_targets_free(self->targets);
+    gw_score_shadow_free(self->shadow);
+    gw_score_cache_free(self->cache);
     gw_score_batch_free(self->batch);
     gw_store_free(self->store);
     gw_arena_deinit(&self->arena);
@@ -479,10 +442,12 @@ static gw_status init(struct lane *self, gw_err *err)
                                             .served_weight = served > 0 ? (float)(1.0 / served) : 0.0f};
     size_t rows_max = gw_config_u64(config, GW_OPT_SCORE_BATCH_CANDIDATES) + self->max_candidates;
     GW_TRY(gw_score_batch_new(runtime->features, self->store, rows_max, &self->batch, err));
-    self->target.model = self->score->model;
-    self->target.variant = "champion";
-    GW_TRY(gw_score_pass_new(&self->target.pass, err));
-    return begin_batch(self, err);
+    GW_TRY(gw_score_targets_new(&self->targets, err));
+    GW_TRY(gw_score_shadow_new(gw_config_double(config, GW_OPT_SCORE_SHADOW_BUDGET), &self->shadow, err));
+    const struct gw_score_cache_options cache = {
+        .bytes = gw_config_u64(config, GW_OPT_SCORE_CACHE),
+        .max_age_us = (uint64_t)gw_config_duration_us(config, GW_OPT_SCORE_CACHE_MAX_AGE)};
+    return self->sync && cache.bytes > 0 ? gw_score_cache_new(&cache, &self->cache, err) : GW_OK;
 }
 
 gw_status gw_score_lane_make(struct gw_score *score, uint32_t slot, struct gw_score_stats *stats, struct gw_lane *lane,

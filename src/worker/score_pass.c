@@ -19,7 +19,7 @@ enum {
 // A view that the model reads.
 struct view_pass {
     enum gw_score_role role;
-    const struct gw_score_view *rows;
+    const struct gw_score_view *view;
     uint32_t start; // of its segment in a vector
     uint32_t width; // 0: its rows serve cross features only
 };
@@ -138,12 +138,12 @@ static void bind_model(struct gw_score_pass *pass, const struct gw_score_batch *
     pass->value_count = gw_feature_plan_request_names(model->plan, &pass->value_names, &pass->values_start);
     pass->view_count = 0;
     for (int role = 0; role < GW_SCORE_ROLES; role++) {
-        const struct gw_score_view *rows = &batch->views[role];
-        if (rows->view != NULL && (views >> rows->index & 1) != 0) {
+        const struct gw_score_view *of = &batch->views[role];
+        if (of->view != NULL && (views >> of->index & 1) != 0) {
             GW_ASSERT((batch->wanted >> role & 1) != 0);
             struct view_pass *view = &pass->views[pass->view_count++];
-            *view = (struct view_pass){.role = (enum gw_score_role)role, .rows = rows};
-            gw_feature_plan_view_segment(model->plan, rows->index, &view->start, &view->width);
+            *view = (struct view_pass){.role = (enum gw_score_role)role, .view = of};
+            gw_feature_plan_view_segment(model->plan, of->index, &view->start, &view->width);
         }
     }
 }
@@ -244,7 +244,7 @@ static gw_status prepare(struct gw_score_pass *pass, const uint32_t *requests, s
     }
     for (size_t v = 0; v < pass->view_count; v++) {
         const struct view_pass *view = &pass->views[v];
-        GW_TRY(reserve_segments(&pass->segments[view->role], view->rows->count, view->width, err));
+        GW_TRY(reserve_segments(&pass->segments[view->role], view->view->count, view->width, err));
     }
     GW_TRY(reserve_block(pass, err));
     GW_TRY(reserve_rows(pass, kept_count, err));
@@ -295,7 +295,7 @@ static const float *segment_of(struct gw_score_pass *pass, const struct view_pas
     struct segments *segments = &pass->segments[view->role];
     float *segment = segments->values + (size_t)entity * view->width;
     if (segments->runs[entity] != pass->run) {
-        gw_feature_plan_eval_view(pass->model->plan, view->rows->index, row, pass->batch->now_us, segment);
+        gw_feature_plan_eval_view(pass->model->plan, view->view->index, row, pass->batch->now_us, segment);
         segments->runs[entity] = pass->run;
     }
     return segment;
@@ -309,9 +309,9 @@ static uint8_t assemble(struct gw_score_pass *pass, const struct gw_score_row *f
     for (size_t v = 0; v < pass->view_count; v++) {
         const struct view_pass *view = &pass->views[v];
         uint32_t entity = from->entities[view->role];
-        const uint8_t *row = gw_score_view_row(view->rows, entity);
+        const uint8_t *row = view->view->rows[entity];
         missing += row == NULL;
-        rows[view->rows->index] = row;
+        rows[view->view->index] = row;
         if (view->width > 0) {
             memcpy(vector + view->start, segment_of(pass, view, entity, row), view->width * sizeof *vector);
         }
@@ -372,7 +372,7 @@ static uint8_t make_key(const struct gw_score_pass *pass, struct gw_score_key st
     gw_score_key_fold(&start, (uint64_t)pass->batch->author_ids[batch_row]);
     for (size_t v = 0; v < pass->view_count; v++) {
         const struct view_pass *view = &pass->views[v];
-        missing += !fold_row(&start, gw_score_view_row(view->rows, from->entities[view->role]));
+        missing += !fold_row(&start, view->view->rows[from->entities[view->role]]);
     }
     for (size_t i = 0; i < pass->value_count; i++) {
         fold_float(&start, value_of(pass, from, i));
@@ -417,10 +417,11 @@ static void offer_block(struct gw_score_pass *pass, struct gw_score_cache *cache
     size_t features = pass->info->feature_count;
     size_t heads = pass->info->head_count;
     for (size_t b = 0; b < pass->block_count; b++) {
+        size_t row = pass->block_rows[b];
         reorder(pass, pass->block + b * pass->width, pass->payload);
-        memcpy(pass->payload + features, pass->block_probabilities + b * heads, heads * sizeof *pass->payload);
-        pass->payload[features + heads] = pass->block_scores[b];
-        gw_score_cache_offer(cache, pass->keys[pass->block_rows[b]], pass->payload);
+        memcpy(pass->payload + features, pass->probabilities + row * heads, heads * sizeof *pass->payload);
+        pass->payload[features + heads] = pass->scores[row];
+        gw_score_cache_offer(cache, pass->keys[row], pass->payload);
     }
 }
 
@@ -430,14 +431,16 @@ static void offer_block(struct gw_score_pass *pass, struct gw_score_cache *cache
 static void finish_block(struct gw_score_pass *pass, struct gw_score_cache *cache, uint64_t *offer_us)
 {
     size_t heads = pass->info->head_count;
+    size_t first = pass->block_rows[0];
+    bool has_gaps = pass->block_rows[pass->block_count - 1] - first + 1 > pass->block_count; // left by hits
+    float *probabilities = has_gaps ? pass->block_probabilities : pass->probabilities + first * heads;
+    float *scores = has_gaps ? pass->block_scores : pass->scores + first;
     gw_scorer_margins(pass->model->scorer, pass->block, pass->width, pass->block_count, pass->block_margins);
-    gw_scorer_finish(pass->model->scorer, pass->block_margins, pass->block_count, pass->block_probabilities,
-                     pass->block_scores, NULL);
-    for (size_t b = 0; b < pass->block_count; b++) {
+    gw_scorer_finish(pass->model->scorer, pass->block_margins, pass->block_count, probabilities, scores, NULL);
+    for (size_t b = 0; has_gaps && b < pass->block_count; b++) {
         size_t row = pass->block_rows[b];
-        pass->scores[row] = pass->block_scores[b];
-        memcpy(pass->probabilities + row * heads, pass->block_probabilities + b * heads,
-               heads * sizeof *pass->probabilities);
+        pass->scores[row] = scores[b];
+        memcpy(pass->probabilities + row * heads, probabilities + b * heads, heads * sizeof *probabilities);
     }
     if (cache != NULL) {
         uint64_t started_us = gw_clock_mono_us();

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "records/serving_metrics.h"
 #include "worker/score.h"
 
@@ -31,14 +32,42 @@ static struct gw_histogram latency_between(const struct gw_score_totals *before,
     return window;
 }
 
+// The first shadow of the window.
+static void add_shadow(const struct gw_score_totals *before, const struct gw_score_totals *now,
+                       struct gw_serving_metrics *record)
+{
+    for (size_t i = 0; i < now->shadowed_count; i++) {
+        const struct gw_score_shadowed *shadow = &now->shadowed[i];
+        struct gw_shadow_tally was = {0};
+        for (size_t b = 0; b < before->shadowed_count; b++) {
+            if (before->shadowed[b].version == shadow->version &&
+                strcmp(before->shadowed[b].model, shadow->model) == 0) {
+                was = before->shadowed[b].tally;
+            }
+        }
+        uint64_t candidates = shadow->tally.candidates - was.candidates;
+        uint64_t correlations = shadow->tally.correlations - was.correlations;
+        if (candidates == 0) {
+            continue;
+        }
+        record->shadow_version = shadow->version;
+        record->shadow_requests = (int64_t)(shadow->tally.requests - was.requests);
+        record->shadow_flips = (int64_t)(shadow->tally.flips - was.flips);
+        record->shadow_delta_mean = (shadow->tally.delta_sum - was.delta_sum) / (double)candidates;
+        record->shadow_rank_correlation =
+            correlations > 0 ? (shadow->tally.correlation_sum - was.correlation_sum) / (double)correlations : 0;
+        return;
+    }
+}
+
 static struct gw_serving_metrics measure(const struct gw_score *score, const struct gw_score_stats *stats,
+                                         const struct gw_score_model *champion,
                                          const struct gw_score_totals *before, const struct gw_score_totals *now,
                                          int64_t start_ms, int64_t window_ms)
 {
-    const struct gw_bundle_info *info = gw_bundle_info(score->model->bundle);
     struct gw_histogram latency = latency_between(before, now);
     uint64_t batches = now->batches - before->batches;
-    return (struct gw_serving_metrics){
+    struct gw_serving_metrics record = {
         .instance = gw_slice_text(score->runtime->instance),
         .lane = gw_slice_text(stats->sync ? "sync" : "bulk"),
         .window_start_ms = start_ms,
@@ -60,10 +89,14 @@ static struct gw_serving_metrics measure(const struct gw_score *score, const str
         .cpu_us = (int64_t)(now->cpu_us - before->cpu_us),
         .lag = atomic_load(&stats->loop->lag),
         .served_candidates = (int64_t)(now->served_candidates - before->served_candidates),
-        .model_name = gw_slice_text(info->model_name),
-        .model_version = info->version,
-        .model_digest = gw_slice_text(info->digest),
+        .model_name = gw_slice_text(champion != NULL ? champion->name : ""),
+        .model_version = champion != NULL ? champion->version : 0,
+        .model_digest = gw_slice_text(champion != NULL ? champion->digest : ""),
+        .cache_lookups = (int64_t)(now->cache.lookups - before->cache.lookups),
+        .cache_hits = (int64_t)(now->cache.hits - before->cache.hits),
     };
+    add_shadow(before, now, &record);
+    return record;
 }
 
 static gw_status write_record(const struct gw_score *score, struct gw_kafka_producer *producer,
@@ -89,15 +122,21 @@ struct lane_metrics {
     struct gw_metric *requests;
     struct gw_metric *lag;
     struct gw_metric *latency_p99;
+    struct gw_metric *cache_lookups;
+    struct gw_metric *cache_hits;
+    struct gw_metric *cache_on;
 };
 
 // The same numbers for Prometheus, on the ops port.
-static void publish(const struct lane_metrics *metrics, const struct gw_serving_metrics *record)
+static void publish(const struct lane_metrics *metrics, const struct gw_serving_metrics *record, bool cache_on)
 {
     gw_metric_add(metrics->predictions, (uint64_t)record->predictions);
     gw_metric_add(metrics->requests, (uint64_t)record->requests);
     gw_metric_set(metrics->lag, (double)record->lag);
     gw_metric_set(metrics->latency_p99, record->latency_p99_us / 1e6);
+    gw_metric_add(metrics->cache_lookups, (uint64_t)record->cache_lookups);
+    gw_metric_add(metrics->cache_hits, (uint64_t)record->cache_hits);
+    gw_metric_set(metrics->cache_on, cache_on ? 1 : 0);
 }
 
 static bool make_metrics(const struct gw_score *score, struct lane_metrics *metrics)
@@ -113,8 +152,15 @@ static bool make_metrics(const struct gw_score *score, struct lane_metrics *metr
             .latency_p99 = gw_metrics_gauge(registry, "godwit_score_latency_p99_seconds", labels,
                                             "99th percentile of the last second, from the request's time."),
         };
+        metrics[i].cache_lookups = gw_metrics_counter(registry, "godwit_score_cache_lookups_total", labels,
+                                                      "Candidates looked up in the prediction cache.");
+        metrics[i].cache_hits = gw_metrics_counter(registry, "godwit_score_cache_hits_total", labels,
+                                                   "Candidates whose score came from the prediction cache.");
+        metrics[i].cache_on = gw_metrics_gauge(registry, "godwit_score_cache_on", labels,
+                                               "1 while the prediction cache pays for itself.");
         if (metrics[i].predictions == NULL || metrics[i].requests == NULL || metrics[i].lag == NULL ||
-            metrics[i].latency_p99 == NULL) {
+            metrics[i].latency_p99 == NULL || metrics[i].cache_lookups == NULL || metrics[i].cache_hits == NULL ||
+            metrics[i].cache_on == NULL) {
             return false;
         }
     }
@@ -124,33 +170,40 @@ static bool make_metrics(const struct gw_score *score, struct lane_metrics *metr
 static void report_window(struct gw_score *score, struct gw_kafka_producer *producer, struct gw_score_totals *before,
                           const struct lane_metrics *metrics, int64_t start_ms, struct gw_buf *value)
 {
+    struct gw_score_table *table = gw_score_models_acquire(score->models); // names of the champion are its
+    const struct gw_score_route *route = table->default_route;
+    const struct gw_score_model *champion = route != NULL && route->route.target_count > 0 ? route->targets[0] : NULL;
     for (size_t i = 0; i < score->lane_count; i++) {
         gw_err err = {0};
         struct gw_score_totals now;
         take(&score->stats[i], &now);
         const struct gw_serving_metrics record =
-            measure(score, &score->stats[i], &before[i], &now, start_ms, gw_clock_wall_ms() - start_ms);
-        publish(&metrics[i], &record);
+            measure(score, &score->stats[i], champion, &before[i], &now, start_ms, gw_clock_wall_ms() - start_ms);
+        publish(&metrics[i], &record, now.cache.on);
+        gw_score_metrics_publish(score->runtime->metrics, score->stats[i].sync ? "sync" : "bulk", i, &before[i], &now);
         if (write_record(score, producer, &record, value, &err) != GW_OK) {
             gw_log_warn("serving_metrics.lost", "reason='%s'", err.message);
         }
         before[i] = now;
     }
+    gw_score_table_unref(table);
     gw_kafka_producer_poll(producer, 0);
 }
 
 static void *run(void *argument)
 {
     struct gw_score *score = argument;
-    struct gw_score_totals before[GW_SCORE_LANES_MAX] = {0};
+    struct gw_score_totals *before = gw_mem_calloc(score->lane_count, sizeof *before);
     struct lane_metrics metrics[GW_SCORE_LANES_MAX];
     struct gw_kafka_producer *producer = NULL;
     struct gw_buf value = {0};
     gw_err err = {0};
     const struct gw_kafka_producer_options options = {.client = &score->runtime->kafka,
                                                       .kind = GW_KAFKA_PRODUCER_BULK};
-    if (!make_metrics(score, metrics) || gw_kafka_producer_new(&options, &producer, &err) != GW_OK) {
+    if (before == NULL || !make_metrics(score, metrics) ||
+        gw_kafka_producer_new(&options, &producer, &err) != GW_OK) {
         gw_log_error("serving_metrics.off", "reason='%s'", err.message);
+        gw_mem_free(before);
         return NULL;
     }
     int64_t start_ms = gw_clock_wall_ms();
@@ -168,6 +221,7 @@ static void *run(void *argument)
     }
     gw_kafka_producer_free(producer);
     gw_buf_deinit(&value);
+    gw_mem_free(before);
     return NULL;
 }
 
