@@ -199,12 +199,17 @@ static inline void relay_catch_up(struct gw_relay *relay, int64_t sequence)
     wait_until(fixture_is_reached, &goal, FIXTURE_MS, "the relay has published");
 }
 
-// A child that runs a relay until it is killed, as the bridge does.
-static inline struct proc *relay_child(const struct relay_fixture *fixture, const char *faults)
+// A child that runs a relay until it is killed, as the bridge does. `uri` NULL: the fixture's.
+static inline struct proc *relay_child(const struct relay_fixture *fixture, const char *uri, const char *faults)
 {
-    const char *const argv[] = {
-        "/proc/self/exe",          "relay", fixture->uri, fixture->events_topic, fixture->routes_topic,
-        fixture->transactional_id, faults,  NULL};
+    const char *const argv[] = {"/proc/self/exe",
+                                "relay",
+                                uri != NULL ? uri : fixture->uri,
+                                fixture->events_topic,
+                                fixture->routes_topic,
+                                fixture->transactional_id,
+                                faults,
+                                NULL};
     return proc_start("relay", argv, fixture->log_path);
 }
 

@@ -8,7 +8,15 @@
 #include <poll.h>
 #include <signal.h>
 
-enum { BEAT_MS = 50, STORM_EVENTS = 300, STORM_SLOTS = 3, STORM_BURST = 6, LATENCIES = 100, ABORTED = 40 };
+enum {
+    BEAT_MS = 50,
+    STORM_EVENTS = 300,
+    STORM_SLOTS = 3,
+    STORM_BURST = 6,
+    LATENCIES = 100,
+    ABORTED = 40,
+    RIVAL_EVENTS = 60
+};
 
 static struct relay_fixture fixture;
 
@@ -123,7 +131,7 @@ static void kills_around_a_commit_lose_and_repeat_nothing(void **state)
     static const char *const faults[] = {"relay.before_commit:kill", "relay.after_commit:kill"};
     for (size_t i = 0; i < 6; i++) {
         relay_append(&fixture, 6);
-        assert_int_equal(proc_wait(relay_child(&fixture, faults[i % 2]), FIXTURE_MS), -1);
+        assert_int_equal(proc_wait(relay_child(&fixture, NULL, faults[i % 2]), FIXTURE_MS), -1);
     }
     struct gw_relay *relay = relay_open(&fixture, NULL);
     relay_catch_up(relay, fixture.last);
@@ -191,7 +199,7 @@ static bool has_failed(void *child)
 static void a_frozen_relay_that_wakes_up_publishes_nothing(void **state)
 {
     (void)state;
-    struct proc *child = relay_child(&fixture, "");
+    struct proc *child = relay_child(&fixture, NULL, "");
     relay_append(&fixture, 5);
     wait_until(is_published, NULL, FIXTURE_MS, "the child has published");
     proc_signal(child, SIGSTOP);
@@ -237,6 +245,15 @@ static void kafka_alone_keeps_the_order_when_the_lock_does_not(void **state)
     relay_catch_up(relays[0], fixture.last);
     gw_relay_free(relays[0]);
     gw_relay_free(relays[1]);
+
+    // And at once: one takes over while the other publishes.
+    struct proc *children[2] = {relay_child(&fixture, NULL, ""), relay_child(&fixture, uri, "")};
+    for (size_t i = 0; i < RIVAL_EVENTS; i++) {
+        relay_append(&fixture, 1);
+        wait_until(is_published, NULL, FIXTURE_MS, "one of the rivals has published");
+    }
+    proc_kill(children[0]);
+    proc_kill(children[1]);
     snprintf(sql, sizeof sql, "drop schema %s_b", fixture.schema);
     fixture_sql(fixture.postgres, sql, NULL, 0);
     relay_assert_published(&fixture);
@@ -274,7 +291,7 @@ static void storm_start(struct storm *storm, struct slot *slot)
         snprintf(faults, sizeof faults, "%s:kill:%u", points[gw_rng_below(&storm->rng, 2)],
                  (unsigned)gw_rng_below(&storm->rng, 4) + 1);
     }
-    slot->proc = relay_child(&fixture, faults);
+    slot->proc = relay_child(&fixture, NULL, faults);
 }
 
 static void storm_step(struct storm *storm)
@@ -435,7 +452,7 @@ static void an_event_is_soon_readable(void **state)
 {
     (void)state;
     uint64_t latencies_us[LATENCIES];
-    struct proc *child = relay_child(&fixture, "");
+    struct proc *child = relay_child(&fixture, NULL, "");
     relay_append(&fixture, 1);
     wait_until(is_published, NULL, FIXTURE_MS, "the child has published");
     struct gw_kafka_consumer *reader = fixture_reader(fixture.events_topic, 0, GW_KAFKA_OFFSET_END, false);
