@@ -28,6 +28,7 @@ struct test_model_variant {
     const char *const *features;
     size_t feature_count;
     const char *metadata_json;
-    float factor; // of all leaves: 1, or so large that sums are infinite
+    float factor;  // of all leaves: 1 as they are
+    double weight; // of the first head; 0: 1
 };
 void test_model_write_variant(const char *directory, const struct test_model_variant *variant);
