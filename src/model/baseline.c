@@ -4,6 +4,7 @@
 #include "model/baseline.h"
 
 #include "base/json.h"
+#include "base/number.h"
 #include "model/bundle_import.h"
 
 #include <math.h>
@@ -66,12 +67,15 @@ static void write_integers(struct gw_json_writer *to, const char *key, const int
     gw_json_array_end(to);
 }
 
+// XGBoost takes a number without point and exponent for an integer, which it refuses here. Nine digits carry a float32.
 static void write_floats(struct gw_json_writer *to, const char *key, const float *items, size_t count)
 {
     gw_json_write_key(to, key);
     gw_json_array_begin(to);
     for (size_t i = 0; i < count; i++) {
-        gw_json_write_float(to, items[i]);
+        char text[GW_NUMBER_FORMAT_BYTES];
+        int length = snprintf(text, sizeof text, "%.8E", (double)items[i]);
+        gw_json_write_raw(to, gw_slice_make(text, (size_t)length));
     }
     gw_json_array_end(to);
 }

@@ -32,35 +32,17 @@ static void files_of_old_and_new_versions_give_their_margins(void **state)
 }
 
 // The first tree of the fixture has seven nodes, children {1,3,5} and {2,4,6}.
-struct edit {
-    const char *from;
-    const char *to;
-    gw_status status; // GW_OK: the edit is harmless
-    const char *message;
-};
-
-static void apply(const struct edit *edits, size_t count)
+static void apply(const struct model_edit *edits, size_t count)
 {
     char *text = read_fixture("xgboost_1_7.json");
-    for (size_t i = 0; i < count; i++) {
-        char *edited = replace(text, edits[i].from, edits[i].to);
-        struct gw_forest *forest = NULL;
-        gw_err err = {0};
-        gw_status status = parse(edited, &forest, &err);
-        if (status != edits[i].status || strstr(err.message, edits[i].message) == NULL) {
-            print_error("%s -> %s: %s: %s\n", edits[i].from, edits[i].to, gw_status_name(status), err.message);
-            fail();
-        }
-        gw_forest_free(forest);
-        gw_mem_free(edited);
-    }
+    check_edits(text, gw_xgboost_parse, edits, count);
     gw_mem_free(text);
 }
 
 static void unsupported_models_are_refused_with_the_reason(void **state)
 {
     (void)state;
-    static const struct edit edits[] = {
+    static const struct model_edit edits[] = {
         {"\"name\":\"gbtree\"", "\"name\":\"dart\"", GW_E_INVALID, "booster 'dart' is not supported, only gbtree"},
         {"\"model\":{", "\"gbtree\":{", GW_E_INVALID, "no trees"},
         {"\"name\":\"gbtree\"", "\"name\":\"gblinear\"", GW_E_INVALID, "booster 'gblinear' is not supported"},
@@ -80,7 +62,7 @@ static void unsupported_models_are_refused_with_the_reason(void **state)
 static void broken_trees_are_refused_with_the_place(void **state)
 {
     (void)state;
-    static const struct edit edits[] = {
+    static const struct model_edit edits[] = {
         {"\"left_children\":[1,", "\"left_children\":[7,", GW_E_INVALID, "tree 0: node 0: child 7, expected 1 to 6"},
         {"\"left_children\":[1,", "\"left_children\":[-2,", GW_E_INVALID, "node 0: child -2"},
         {"\"left_children\":[1,", "\"left_children\":[0,", GW_E_INVALID, "node 0: child 0"},
@@ -105,7 +87,7 @@ static void broken_trees_are_refused_with_the_place(void **state)
 static void wrong_parameters_are_refused(void **state)
 {
     (void)state;
-    static const struct edit edits[] = {
+    static const struct model_edit edits[] = {
         {"2.5E-1", "0", GW_E_INVALID, "base_score '0': expected between 0 and 1"},
         {"2.5E-1", "1", GW_E_INVALID, "expected between 0 and 1"},
         {"2.5E-1", "[2.5E-1,2.5E-1]", GW_E_INVALID, "several values are not supported"},
@@ -126,7 +108,7 @@ static void wrong_parameters_are_refused(void **state)
 static void the_learners_feature_count_is_bounded(void **state)
 {
     (void)state;
-    static const struct edit edits[] = {
+    static const struct model_edit edits[] = {
         {"\"num_feature\":\"4\",\"num_target\"", "\"num_feature\":\"0\",\"num_target\"", GW_E_INVALID,
          "num_feature is 0"},
         {"\"num_feature\":\"4\",\"num_target\"", "\"num_feature\":\"4097\",\"num_target\"", GW_E_INVALID, "1 to 4096"},
@@ -154,16 +136,7 @@ static void parsing_survives_every_failed_allocation(void **state)
 {
     (void)state;
     char *text = read_fixture("xgboost_3_2.json");
-    struct gw_forest *forest = NULL;
-    gw_status status = GW_E_MEMORY;
-    for (unsigned long n = 1; status != GW_OK; n++) {
-        gw_mem_fail_nth(n);
-        status = parse(text, &forest, NULL);
-        gw_mem_fail_nth(0);
-        assert_true(status == GW_OK || status == GW_E_MEMORY);
-        assert_true(n < 1000);
-    }
-    gw_forest_free(forest);
+    check_failed_allocations(gw_slice_text(text), gw_xgboost_parse);
     gw_mem_free(text);
 }
 
