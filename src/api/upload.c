@@ -92,31 +92,7 @@ static bool take_arguments(struct gw_api_exchange *exchange, struct gw_api_model
     return true;
 }
 
-// ---------------------------------------------------------------- checks
-
-static bool is_object_of_strings(const char *text)
-{
-    struct gw_json json;
-    bool more = false;
-    gw_json_init(&json, gw_slice_text(text));
-    if (gw_json_enter(&json, GW_JSON_OBJECT, NULL) != GW_OK) {
-        return false;
-    }
-    for (;;) {
-        struct gw_slice key = {0};
-        enum gw_json_kind kind = GW_JSON_NULL;
-        if (gw_json_next(&json, &more, NULL) != GW_OK) {
-            return false;
-        }
-        if (!more) {
-            return gw_json_end(&json, NULL) == GW_OK;
-        }
-        if (gw_json_key(&json, &key, NULL) != GW_OK || gw_json_peek(&json, &kind, NULL) != GW_OK ||
-            kind != GW_JSON_STRING || gw_json_skip(&json, NULL) != GW_OK) {
-            return false;
-        }
-    }
-}
+// ---------------------------------------------------------------- to a bundle
 
 // Cuts "a,b,c" in place. The array is the work's arena's.
 static gw_status split_features(struct gw_api_models_work *work, char *text, const char ***ret_names, size_t *ret_count)
@@ -141,8 +117,6 @@ static gw_status split_features(struct gw_api_models_work *work, char *text, con
     *ret_count = count;
     return GW_OK;
 }
-
-// ---------------------------------------------------------------- to a bundle
 
 static gw_status unpack(struct gw_api_models_work *work, int fd, const char *directory)
 {
@@ -201,7 +175,6 @@ static gw_status take_in(struct gw_api_models_work *work, const char *directory,
 
 static gw_status do_register(struct gw_api_models_work *work)
 {
-    struct gw_api_upload *upload = &work->input->upload;
     struct gw_api_change_body body = {0};
     struct gw_registry_change change;
     struct gw_registry_outcome outcome = {0};
@@ -210,10 +183,7 @@ static gw_status do_register(struct gw_api_models_work *work)
     char directory[GW_API_SCRATCH_BYTES + 16];
 
     GW_TRY(gw_api_models_look(work, &model));
-    if (upload->tags != NULL && !is_object_of_strings(upload->tags)) {
-        return gw_fail(&work->err, GW_E_INVALID, "'tags' is no JSON object of strings");
-    }
-    snprintf(body.reason, sizeof body.reason, "%s", upload->reason);
+    snprintf(body.reason, sizeof body.reason, "%s", work->input->upload.reason);
     GW_TRY(gw_api_models_condition(work, &body, &change));
     GW_TRY(gw_api_scratch_make(work->call->exchange.api->options.model_directory, &scratch, &work->err));
     snprintf(directory, sizeof directory, "%s/bundle", scratch.path);

@@ -41,7 +41,7 @@ static inline void raw_send(int fd, const char *text)
 struct raw_reply {
     int status; // 0: the connection was closed before a whole reply
     char head[4096];
-    char body[65536];
+    char body[256 * 1024]; // /metrics is the longest
     size_t body_size;
 };
 

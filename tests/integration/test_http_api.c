@@ -16,9 +16,9 @@ static struct {
     bool hold; // keep the call for the test
     struct gw_api_call *held;
     struct gw_api_predict seen; // numbers and traceparent only
+    uint32_t cache_hits;
     gw_status features_status;
     struct gw_api_health health;
-    bool model_is_loaded;
     pthread_mutex_t lock;
     pthread_cond_t changed;
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -41,6 +41,8 @@ static void finish(struct gw_api_call *call, enum gw_api_outcome outcome)
         .request_join_id = 4242,
         .model = gw_slice_text("engage"),
         .version = 7,
+        .variant = gw_slice_text("canary"),
+        .cache_hits = fake.cache_hits,
         .ranked = ranked,
         .ranked_count = GW_COUNT_OF(ranked),
     };
@@ -94,28 +96,6 @@ static gw_status fake_features(void *context, enum gw_api_entity entity, int64_t
     return GW_OK;
 }
 
-static void fake_models(void *context, gw_api_model_sink each, void *sink)
-{
-    (void)context;
-    static const char *const names[] = {"likes_1h", "age_days"};
-    static const struct gw_bundle_head heads[] = {{"is_favorited", 0.5, 200, 6, "binary:logistic"}};
-    static const struct gw_bundle_info info = {
-        .model_name = "engage",
-        .version = 7,
-        .digest = "feedface",
-        .feature_count = 2,
-        .feature_names = names,
-        .head_count = 1,
-        .heads = heads,
-        .golden_row_count = 64,
-        .metadata_json = "{\"auc\":0.8}",
-    };
-    const struct gw_api_model model = {.info = &info, .state = "CHAMPION", .production = true, .loaded_ms = 0};
-    if (fake.model_is_loaded) {
-        each(sink, &model);
-    }
-}
-
 static void fake_health(void *context, struct gw_api_health *ret_health)
 {
     (void)context;
@@ -144,8 +124,8 @@ static void start_with(enum gw_api_listener kind, const char *token)
     fake.outcome = GW_API_OK;
     fake.hold = false;
     fake.held = NULL;
+    fake.cache_hits = 0;
     fake.features_status = GW_OK;
-    fake.model_is_loaded = true;
     fake.health = (struct gw_api_health){.dependency_count = 2, .alive = true};
     fake.health.dependencies[0] = (struct gw_api_dependency){"kafka", GW_API_STATE_UP, true, 0.5, ""};
     fake.health.dependencies[1] = (struct gw_api_dependency){"redis", GW_API_STATE_UP, false, (double)NAN, ""};
@@ -153,7 +133,6 @@ static void start_with(enum gw_api_listener kind, const char *token)
     const struct gw_api_ports ports = {
         .predict = fake_predict,
         .features = fake_features,
-        .models = fake_models,
         .health = fake_health,
         .overview = fake_overview,
     };
@@ -232,7 +211,7 @@ static void a_prediction_is_answered_from_another_thread(void **state)
                                    "{\"tweetId\":\"6\",\"score\":10,\"confidence\":0.3333333}],"
                                    "\"requestId\":\"4242\",\"modelVersion\":7,\"status\":\"OK\",\"latency\":";
     assert_int_equal(strncmp(reply.body, expected, strlen(expected)), 0);
-    assert_contains(",\"model\":\"engage\"}\n");
+    assert_contains(",\"cache\":\"miss\",\"model\":\"engage\",\"variant\":\"canary\"}\n");
     assert_true(fake.seen.user_id == 12 && fake.seen.candidate_count == 2 && fake.seen.timeout_ms == 70);
     assert_string_equal(fake.seen.traceparent, TRACEPARENT);
 }
@@ -243,6 +222,18 @@ static void a_malformed_traceparent_is_not_passed_on(void **state)
     assert_int_equal(request("POST", "/predict", "traceparent: nonsense\r\n", "{\"userId\":1,\"candidateTweets\":[1]}"),
                      200);
     assert_string_equal(fake.seen.traceparent, "");
+}
+
+static void the_caches_part_is_told(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"userId\":1,\"candidateTweets\":[1]}";
+    fake.cache_hits = 1;
+    assert_int_equal(post("/predict", body), 200);
+    assert_contains("\"cache\":\"partial\"");
+    fake.cache_hits = GW_COUNT_OF(ranked);
+    assert_int_equal(post("/predict", body), 200);
+    assert_contains("\"cache\":\"hit\"");
 }
 
 static void outcomes_become_statuses(void **state)
@@ -342,19 +333,13 @@ static void features_that_cannot_be_read_are_explained(void **state)
     assert_int_equal(post("/features/user/42/compute", "{\"a\":1}"), 400);
 }
 
-static void models_are_listed(void **state)
+static void models_need_a_registry(void **state)
 {
     (void)state;
-    assert_int_equal(get("/models"), 200);
-    assert_contains("{\"models\":[{\"name\":\"engage\",\"version\":7,\"state\":\"CHAMPION\",\"production\":true,"
-                    "\"digest\":\"feedface\",\"loadedAt\":\"1970-01-01T00:00:00.000Z\"");
-    assert_int_equal(get("/models/production"), 200);
-    assert_contains("\"features\":[\"likes_1h\",\"age_days\"],\"metadata\":{\"auc\":0.8}");
-    fake.model_is_loaded = false;
-    assert_int_equal(get("/models/production"), 404);
-    assert_problem("model-not-found");
-    assert_int_equal(get("/models"), 200);
-    assert_string_equal(reply.body, "{\"models\":[]}");
+    assert_int_equal(get("/models"), 503);
+    assert_problem("unavailable");
+    assert_int_equal(post("/models/engage/2/promote", "{}"), 503);
+    assert_int_equal(post("/models/engage/versions", "x"), 503);
 }
 
 static void health_follows_the_required_dependencies(void **state)
@@ -397,7 +382,6 @@ static void the_overview_shows_null_for_what_is_unknown(void **state)
                     "\"p50Ms\":1.5,\"p95Ms\":2.5,\"p99Ms\":null}]");
     assert_contains("\"groups\":[{\"name\":\"score\",\"lagRecords\":5,\"recordsPerSecond\":100}]");
     assert_contains("\"workers\":[{\"name\":\"score\",\"state\":\"WARN\",\"detail\":\"restarted\"}]");
-    assert_contains("\"models\":[{\"name\":\"engage\"");
 }
 
 static void constant_documents_have_etags(void **state)
@@ -425,6 +409,7 @@ static void the_page_runs_nothing_from_elsewhere(void **state)
     assert_null(strstr(reply.body, "style="));
     assert_null(strstr(reply.body, "onclick"));
     assert_int_equal(get("/ui/app.js"), 200);
+    assert_int_equal(get("/ui/models.js"), 200);
     assert_int_equal(get("/ui/style.css"), 200);
     assert_int_equal(get("/ui/secret"), 404);
     assert_int_equal(get("/ui/..%2fapp.js"), 404);
@@ -472,11 +457,11 @@ static void a_token_is_asked_for_where_data_is_shown(void **state)
 {
     (void)state;
     start_with(GW_API_LISTENER_UI, "s3cret");
-    assert_int_equal(get("/models"), 401);
+    assert_int_equal(get("/models"), 401); // before it is told that there is no registry
     assert_problem("unauthorized");
     assert_non_null(raw_header(&reply, "WWW-Authenticate"));
     assert_int_equal(request("GET", "/models", "Authorization: Bearer wrong\r\n", ""), 401);
-    assert_int_equal(request("GET", "/models", "Authorization: Bearer s3cret\r\n", ""), 200);
+    assert_int_equal(request("GET", "/health", "Authorization: Bearer s3cret\r\n", ""), 200);
     assert_int_equal(post("/predict", "{\"userId\":1,\"candidateTweets\":[1]}"), 401);
     assert_int_equal(get("/metrics"), 401);
     assert_int_equal(get("/livez"), 200);
@@ -541,12 +526,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_prediction_is_answered_from_another_thread),
         TEST(a_malformed_traceparent_is_not_passed_on),
+        TEST(the_caches_part_is_told),
         TEST(outcomes_become_statuses),
         TEST(submissions_that_fail_are_explained),
         TEST(bad_bodies_name_the_field),
         TEST(stored_features_are_shown_with_age_and_source),
         TEST(features_that_cannot_be_read_are_explained),
-        TEST(models_are_listed),
+        TEST(models_need_a_registry),
         TEST(health_follows_the_required_dependencies),
         TEST(a_stopping_service_is_not_ready),
         TEST(the_overview_shows_null_for_what_is_unknown),
