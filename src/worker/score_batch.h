@@ -53,9 +53,9 @@ GW_CHECK gw_status gw_score_batch_add_request(struct gw_score_batch *batch, cons
 GW_CHECK gw_status gw_score_batch_add_candidate(struct gw_score_batch *batch,
                                                 const struct gw_score_candidate *candidate, gw_err *err);
 
-// Fetches the rows, in one moment as far as time-dependent features go (`now` of the batch). Redis away: GW_OK with
-// rows missing when `tolerate_missing`, else the RETRY status. deadline_us (monotonic) bounds it. The rows stay in the
-// store's memory: nobody else may read by this store until the batch is cleared.
+// Fetches the rows, once, in one moment as far as time-dependent features go (`now` of the batch). Redis away: GW_OK
+// with rows missing when `tolerate_missing`, else the RETRY status. deadline_us (monotonic) bounds it. The rows stay in
+// the store's memory: nobody else may read by this store until the batch is cleared.
 GW_CHECK gw_status gw_score_batch_hydrate(struct gw_score_batch *batch, uint64_t deadline_us, bool tolerate_missing,
                                           gw_err *err);
 

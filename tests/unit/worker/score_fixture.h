@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A feature set, models over it, and a store of rows in memory that counts what it is asked. It stands in for
-// store/rows.c by name: whoever includes this links no other gw_store_read.
+// A feature set, models over it, and a store of rows in memory that counts what it is asked; what it answered is gone
+// with the next read, as with the real one. It stands in for store/rows.c by name: whoever includes this links no other
+// gw_store_read.
 #pragma once
 
 #include "support/model.h"
@@ -34,6 +35,7 @@ struct gw_store {
     struct gw_map asked; // the same -> how often, since the last reset
     size_t asked_count;
     size_t asked_most; // of one key
+    struct stored_row *answer;
     bool away;
 };
 
@@ -56,10 +58,18 @@ gw_status gw_store_read(struct gw_store *store, const struct gw_row_key *keys, s
     if (store->away) {
         return gw_fail(err, GW_E_UNAVAILABLE, "the store is away");
     }
+    gw_mem_free(store->answer);
+    store->answer = gw_mem_calloc(count, sizeof *store->answer);
+    if (store->answer == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory to answer");
+    }
     for (size_t i = 0; i < count; i++) {
         const uint64_t *at = gw_map_find(&store->index, store_key(&keys[i]), (uint64_t)keys[i].id[1]);
-        const struct stored_row *row = at != NULL ? &store->rows[*at - 1] : NULL;
-        rows[i] = row != NULL ? gw_slice_make(row->bytes, row->size) : (struct gw_slice){0};
+        rows[i] = (struct gw_slice){0};
+        if (at != NULL) {
+            store->answer[i] = store->rows[*at - 1];
+            rows[i] = gw_slice_make(store->answer[i].bytes, store->answer[i].size);
+        }
     }
     return GW_OK;
 }
@@ -99,6 +109,7 @@ static inline void score_fixture_deinit(struct score_fixture *f)
     gw_map_deinit(&f->store.index);
     gw_map_deinit(&f->store.asked);
     gw_mem_free(f->store.rows);
+    gw_mem_free(f->store.answer);
     gw_feature_set_free(f->set);
     assert_int_equal(rmdir(f->directory), 0);
 }
