@@ -178,6 +178,30 @@ static void count(struct gw_score_models *models)
     models->counted = now;
 }
 
+// A model that was in service before this process and names features that this process does not have: the fault lies
+// here, and others go on serving it. A process that has seen the promotion refuses the version instead (score_follow.h).
+static gw_status load(void *context, const char *model, const struct gw_route_version *version,
+                      struct gw_score_model **ret_model, gw_err *err)
+{
+    struct gw_score_models *models = context;
+    gw_err cause = {0};
+    gw_status status = gw_score_loader_load(models->loader, model, version, ret_model, &cause);
+    if (status != GW_E_CONFIG || models->settled) {
+        return status == GW_OK ? GW_OK : gw_fail(err, status, "%s", cause.message);
+    }
+    pthread_mutex_lock(&models->lock);
+    models->fatal = cause;
+    pthread_cond_broadcast(&models->changed);
+    pthread_mutex_unlock(&models->lock);
+    return gw_fail(err, GW_E_UNAVAILABLE, "%s", cause.message);
+}
+
+static gw_status reject(void *context, const char *model, int32_t version, const char *reason, gw_err *err)
+{
+    struct gw_score_models *models = context;
+    return gw_score_loader_reject(models->loader, model, version, reason, err);
+}
+
 static void tell_start(struct gw_score_models *models)
 {
     char waiting[GW_ERR_MESSAGE_BYTES] = "the end of model_routes";
@@ -248,8 +272,7 @@ static gw_status init(struct gw_score_models *models, gw_err *err)
     GW_TRY(gw_score_recent_new(&models->recent, err));
     GW_TRY(make_counters(models, err));
     GW_TRY(gw_score_loader_new(runtime, models->recent, &models->loader, err));
-    const struct gw_score_follow_ops ops = {
-        .load = gw_score_loader_load, .reject = gw_score_loader_reject, .context = models->loader};
+    const struct gw_score_follow_ops ops = {.load = load, .reject = reject, .context = models};
     GW_TRY(gw_score_follow_new(&ops, &models->tables, models->default_model, &models->follow, err));
     const struct gw_kafka_consumer_options consumer = {
         .client = &runtime->kafka, .end_events = true, .low_latency = true};
