@@ -109,8 +109,7 @@ static void damage_in_the_database_is_found(void **state)
         "UPDATE registry_blob_pieces SET bytes = bytes || '\\x00'::bytea",
         "DELETE FROM registry_blob_pieces",
         "UPDATE registry_artefact_files SET name = '../' || name",
-        "UPDATE registry_artefact_files f SET blob = g.blob FROM registry_artefact_files g WHERE g.name = "
-        "'golden.json'",
+        "UPDATE registry_artefact_files f SET blob = b.digest FROM registry_blobs b WHERE b.digest <> f.blob",
         "DELETE FROM registry_artefact_files WHERE name = 'bundle.json'",
     };
     for (size_t i = 0; i < GW_COUNT_OF(damages); i++) {
