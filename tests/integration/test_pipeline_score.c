@@ -144,8 +144,7 @@ static struct offline offline;
 static void offline_open(void)
 {
     gw_err err = {0};
-    assert_ok_err(gw_bundle_load(gw_config_text(cluster.config, GW_OPT_SCORE_MODEL_DIRECTORY), &offline.bundle, &err),
-                  &err);
+    assert_ok_err(gw_bundle_load(cluster.bundle, &offline.bundle, &err), &err);
     assert_ok_err(gw_feature_plan_new(cluster.runtime.features, test_model_features, test_model_feature_count,
                                       &offline.plan, &err),
                   &err);

@@ -171,14 +171,15 @@ static void deploy_model(struct cluster *cluster)
     const struct gw_registry_options options = {
         .uri = cluster->registry.uri, .application = "godwit-test", .timeout_ms = ADMIN_MS};
     const struct gw_registry_create create = {.model = TEST_MODEL_NAME, .description = ""};
-    char bundle[512];
-    const struct gw_registry_register registration = {
-        .model = TEST_MODEL_NAME, .directory = bundle, .description = "", .features = cluster->runtime.features};
+    const struct gw_registry_register registration = {.model = TEST_MODEL_NAME,
+                                                      .directory = cluster->bundle,
+                                                      .description = "",
+                                                      .features = cluster->runtime.features};
     struct gw_registry *registry = NULL;
     struct gw_registry_outcome outcome = {0};
     gw_err err = {0};
-    snprintf(bundle, sizeof bundle, "%s/bundle", cluster->directory);
-    test_model_write(bundle);
+    snprintf(cluster->bundle, sizeof cluster->bundle, "%s/bundle", cluster->directory);
+    test_model_write(cluster->bundle);
     assert_ok_err(gw_registry_new(&options, &registry, &err), &err);
     assert_ok_err(gw_registry_create(registry, &create, &change, &outcome, &err), &err);
     assert_ok_err(gw_registry_register(registry, &registration, &change, &outcome, &err), &err);
@@ -194,14 +195,11 @@ void cluster_begin(struct cluster *cluster, const char *name, const char *const 
 {
     static unsigned count;
     gw_err err = {0};
-    char path[512];
     *cluster = (struct cluster){0};
     snprintf(cluster->name, sizeof cluster->name, "%.24s-%d-%llx-%u", name, (int)getpid(),
              (unsigned long long)gw_clock_wall_ms() & 0xfffffff, count++);
     snprintf(cluster->directory, sizeof cluster->directory, "/tmp/godwit-test-XXXXXX");
     assert_non_null(mkdtemp(cluster->directory));
-    snprintf(path, sizeof path, "%s/models", cluster->directory);
-    test_model_write(path); // until score asks the registry
     registry_open(&cluster->registry);
     write_topics(cluster);
     configure(cluster, more);

@@ -24,6 +24,7 @@
 struct cluster {
     char name[64];
     char directory[256];
+    char bundle[300];                 // directory of the test model that is registered
     char sets[CLUSTER_SETS_MAX][512]; // key=value
     size_t set_count;
     struct registry_fixture registry; // its schema in PostgreSQL, with this build's tables
