@@ -189,11 +189,6 @@ void gw_api_handle_model_split(struct gw_api_exchange *exchange)
 // A model of this name would be hidden behind GET /models/production.
 #define RESERVED_NAME "production"
 
-// Nothing of a new model's outcome has been seen yet: half of what is served counts as good. The order is the
-// feature's.
-#define BASELINE_HEAD  "popularity"
-#define BASELINE_PRIOR 0.5
-
 static gw_status create(struct gw_api_models_work *work, const struct gw_api_change_body *body, const char *baseline,
                         const struct gw_registry_change *change, struct gw_registry_outcome *outcome)
 {
@@ -203,8 +198,8 @@ static gw_status create(struct gw_api_models_work *work, const struct gw_api_cha
         const struct gw_baseline popularity = {
             .model_name = body->name,
             .feature_name = work->call->exchange.api->options.baseline_feature,
-            .head_name = BASELINE_HEAD,
-            .prior_rate = BASELINE_PRIOR,
+            .head_name = GW_BASELINE_HEAD,
+            .prior_rate = GW_BASELINE_PRIOR,
         };
         GW_TRY(gw_baseline_write(&popularity, baseline, NULL, &work->err));
     }

@@ -112,7 +112,7 @@ static const char *next_step(const struct gw_registry_version *version)
     case GW_ROLLOUT_CANARY:
         return "'godwit models promote' when it does well";
     case GW_ROLLOUT_CHAMPION:
-        return "'godwit models rollback' takes it back";
+        return "'godwit models rollback' goes back to the one before";
     case GW_ROLLOUT_RETIRED:
         return version->archived ? "'godwit models gc' frees its artefact" : NULL;
     case GW_ROLLOUT_REJECTED:

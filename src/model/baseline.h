@@ -14,10 +14,10 @@
 
 #define GW_BASELINE_STEPS 64
 
-// Of a new model's baseline, whoever makes it. Nothing of its outcome has been seen yet: half of what is served counts
-// as good, and only the order says something.
+// Of a new model's baseline, whoever makes it. Nothing of its outcome has been seen yet: the prior is a guess, and only
+// the order says something.
 #define GW_BASELINE_HEAD  "popularity"
-#define GW_BASELINE_PRIOR 0.5
+#define GW_BASELINE_PRIOR 0.01
 
 // Borrowed for the call.
 struct gw_baseline {
