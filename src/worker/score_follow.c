@@ -21,6 +21,7 @@ enum {
 
 struct entry {
     struct gw_route wanted;
+    struct gw_route former;        // in force when this process began; no versions: none was
     struct gw_score_route serving; // its models are the pool's
     bool serves;
     struct gw_away away; // of what its loads need
@@ -246,6 +247,13 @@ gw_status gw_score_follow_note(struct gw_score_follow *follow, const struct gw_r
     return GW_OK;
 }
 
+void gw_score_follow_began(struct gw_score_follow *follow)
+{
+    for (size_t i = 0; i < follow->entry_count; i++) {
+        follow->entries[i].former = follow->entries[i].wanted;
+    }
+}
+
 void gw_score_follow_note_bad(struct gw_score_follow *follow)
 {
     follow->totals.ignored[GW_SCORE_IGNORED_BAD]++;
@@ -373,7 +381,8 @@ static bool load(struct gw_score_follow *follow, struct entry *entry, const stru
         follow->pool[follow->pool_count++] = (struct pooled){.model = model, .used = follow->step};
         follow->totals.loads++;
         gw_away_works(&entry->away);
-    } else if (gw_score_failure_is_final(status)) {
+    } else if (gw_score_failure_is_final(status) &&
+               !(status == GW_E_CONFIG && gw_route_find(&entry->former, version->version) >= 0)) {
         add_failure(follow, entry->wanted.model, version, err.message);
     } else {
         follow->totals.load_retries++;

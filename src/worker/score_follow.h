@@ -55,6 +55,10 @@ GW_CHECK gw_status gw_score_follow_note(struct gw_score_follow *follow, const st
 // A record that is no route.
 void gw_score_follow_note_bad(struct gw_score_follow *follow);
 
+// The routes noted so far served before this process began. A version of theirs that names a feature which this process
+// does not have (GW_E_CONFIG) serves elsewhere: it is tried again, not rejected for all.
+void gw_score_follow_began(struct gw_score_follow *follow);
+
 // The model is gone (a tombstone): its route leaves the table in the next step.
 void gw_score_follow_forget(struct gw_score_follow *follow, struct gw_slice model);
 

@@ -107,6 +107,9 @@ static void take_record(struct gw_score_models *models, const struct gw_kafka_re
 {
     gw_err err = {0};
     if (record->partition_end) {
+        if (!models->ended) {
+            gw_score_follow_began(models->follow);
+        }
         models->ended = true;
     } else if (record->value.data == NULL) {
         gw_score_follow_forget(models->follow, record->key);
@@ -178,15 +181,15 @@ static void count(struct gw_score_models *models)
     models->counted = now;
 }
 
-// A model that was in service before this process and names features that this process does not have: the fault lies
-// here, and others go on serving it. A process that has seen the promotion refuses the version instead (score_follow.h).
+// A default model that was in service before this process and names features that this process does not have: the fault
+// lies here, and there is nothing to serve. (Other models: score_follow.h.)
 static gw_status load(void *context, const char *model, const struct gw_route_version *version,
                       struct gw_score_model **ret_model, gw_err *err)
 {
     struct gw_score_models *models = context;
     gw_err cause = {0};
     gw_status status = gw_score_loader_load(models->loader, model, version, ret_model, &cause);
-    if (status != GW_E_CONFIG || models->settled) {
+    if (status != GW_E_CONFIG || models->settled || strcmp(model, models->default_model) != 0) {
         return status == GW_OK ? GW_OK : gw_fail(err, status, "%s", cause.message);
     }
     pthread_mutex_lock(&models->lock);

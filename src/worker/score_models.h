@@ -23,8 +23,8 @@ struct gw_score_models;
 // Starts the thread and waits until the routes that are in the topic now have been read and, for the default model,
 // loaded. Kafka, PostgreSQL or a disk that is away is waited for, and `models.waiting` says so. A default model without a
 // route is no error: its requests are MODEL_NOT_READY until one comes. GW_E_UNAVAILABLE: `*runtime->stop` was set
-// meanwhile; GW_E_MISMATCH: model_routes is not what it should be; GW_E_CONFIG: a version that serves already
-// names a feature that this process does not know; GW_E_MEMORY, GW_E_INTERNAL.
+// meanwhile; GW_E_MISMATCH: model_routes is not what it should be; GW_E_CONFIG: a version of the default model
+// that serves already names a feature that this process does not know; GW_E_MEMORY, GW_E_INTERNAL.
 GW_CHECK gw_status gw_score_models_start(const struct gw_runtime *runtime, struct gw_score_models **ret_models,
                                          gw_err *err);
 void gw_score_models_stop(struct gw_score_models *models); // joins and frees; lanes must have ended

@@ -259,6 +259,31 @@ static void a_version_that_cannot_serve_is_rejected_once_and_never_serves(void *
     }
 }
 
+static void a_version_that_served_before_this_process_is_not_rejected_for_a_feature_missing_here(void **state)
+{
+    (void)state;
+    struct fake fake;
+    begin(&fake);
+    fake.bad_version = 2;
+    fake.bad_status = GW_E_CONFIG;
+    assert_ok(note(&fake, "other", 1, 2, 0));
+    assert_ok(note(&fake, "m", 2, 1, 0));
+    gw_score_follow_began(fake.follow);
+    run(&fake);
+    assert_true(settled(&fake)); // another model's trouble
+    assert_int_equal(serving(&fake, "m"), 1);
+    assert_ok(note(&fake, "other", 3, 2, 4)); // still there in a later route
+    run(&fake);
+    fake.now_us += 100 * S;
+    run(&fake);
+    assert_string_equal(fake.rejects, "");
+    fake.bad_version = 5;
+    assert_ok(note(&fake, "other", 4, 5, 0)); // nobody serves this one yet
+    run(&fake);
+    assert_string_equal(fake.rejects, "5:version 5 is bad;");
+    end(&fake);
+}
+
 static void a_rejection_is_told_when_the_registry_is_back(void **state)
 {
     (void)state;
@@ -494,6 +519,7 @@ static void survives_every_failed_allocation(void **state)
 }
 
 GW_TESTS(the_newest_route_takes_effect, routes_in_between_are_skipped,
+         a_version_that_served_before_this_process_is_not_rejected_for_a_feature_missing_here,
          the_former_route_goes_on_until_all_targets_are_loaded, a_newer_route_does_not_wait_for_the_pause_of_the_former,
          a_version_that_cannot_serve_is_rejected_once_and_never_serves, a_rejection_is_told_when_the_registry_is_back,
          another_builds_database_makes_the_version_be_tried_again, a_shadow_joins_later_and_a_bad_one_is_left_out,
