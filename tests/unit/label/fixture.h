@@ -13,6 +13,7 @@
 struct seen {
     struct gw_label_example example; // payload.data points to nothing: see payload
     uint64_t payload;                // its first 8 bytes
+    size_t step;                     // for the test to set
 };
 
 struct examples {

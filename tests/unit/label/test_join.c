@@ -320,6 +320,19 @@ static void window_stays_open_while_an_action_of_its_time_waits(void **state)
     free_world(w);
 }
 
+static void window_stays_open_until_the_served_side_has_passed_it(void **state)
+{
+    (void)state;
+    struct world *w = new_world(&hour);
+    serve(w, 7, 100, 0);
+    mark(w, 0, 5 * W);
+    serve(w, 7, 100, W - 10);
+    assert_int_equal(served(w, GW_LABEL_SERVED_DUPLICATE), 1); // however far the action side was read
+    progress(w, W);
+    assert_int_equal(served(w, GW_LABEL_SERVED_NEVER_SHOWN), 1);
+    free_world(w);
+}
+
 static void actions_outside_the_window_are_late(void **state)
 {
     (void)state;
@@ -452,8 +465,8 @@ GW_TESTS(impression_gives_a_negative_and_engagement_only_new_bits, candidate_nev
          action_without_join_id_takes_the_latest_record_before_it,
          below_full_sampling_an_action_without_join_id_is_only_counted, window_waits_for_the_slowest_source_partition,
          new_source_partition_holds_the_clock_but_does_not_turn_it_back,
-         window_stays_open_while_an_action_of_its_time_waits, actions_outside_the_window_are_late,
-         action_with_join_id_may_be_a_little_before_its_window, first_served_record_of_a_key_counts,
-         times_in_the_future_are_counted_not_joined, broken_records_are_refused_by_name,
-         profile_visit_counts_what_is_done_to_the_author_elsewhere, action_held_twice_is_a_duplicate,
-         what_says_nothing_about_a_label_is_not_held)
+         window_stays_open_while_an_action_of_its_time_waits, window_stays_open_until_the_served_side_has_passed_it,
+         actions_outside_the_window_are_late, action_with_join_id_may_be_a_little_before_its_window,
+         first_served_record_of_a_key_counts, times_in_the_future_are_counted_not_joined,
+         broken_records_are_refused_by_name, profile_visit_counts_what_is_done_to_the_author_elsewhere,
+         action_held_twice_is_a_duplicate, what_says_nothing_about_a_label_is_not_held)
