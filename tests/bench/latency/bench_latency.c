@@ -4,9 +4,10 @@
 // Each run starts a scorer (and a bridge, for rest), waits until an answer comes, then sends requests by an open-loop
 // schedule and measures from the moment each was due. busy: the bulk lane of the same process works off a backlog flat
 // out meanwhile.
-#include "latency/schedule.h"
+#include "latency/drive_rest.h"
 #include "support/backlog.h"
 #include "support/report.h"
+#include "support/schedule.h"
 #include "support/scorer.h"
 #include "support/session.h"
 #include "support/world.h"
@@ -84,10 +85,10 @@ static gw_status wait_until_ready(struct bench_run *run, gw_err *err)
 static gw_status start(struct bench_run *run, gw_err *err)
 {
     const struct settings *s = run->settings;
-    char model[600];
+    char model[160];
     char threads[64];
     char log[600];
-    snprintf(model, sizeof model, "score.model_directory=%s", s->model);
+    snprintf(model, sizeof model, "score.default_model=%s", s->model);
     snprintf(threads, sizeof threads, "score.bulk_threads=%.0f", s->threads);
     const char *const sets[] = {model, threads, NULL};
     GW_TRY(run->backlog != NULL ? bench_rewind(run->session, run->backlog->start, run->backlog->count, err)
@@ -222,7 +223,7 @@ int main(int argc, char **argv)
     gw_err err = {0};
     if (bench_options_parse(argc - 1, argv + 1, options, GW_COUNT_OF(options), &err) != GW_OK || s.program == NULL ||
         s.case_name == NULL || s.model == NULL || s.log == NULL || s.runs < 1 || s.runs > RUNS_MAX) {
-        fprintf(stderr, "usage: bench_latency --program GODWIT --case NAME --model DIR --log FILE [OPTION N...]: %s\n",
+        fprintf(stderr, "usage: bench_latency --program GODWIT --case NAME --model NAME --log FILE [OPTION N...]: %s\n",
                 err.message);
         return 2;
     }

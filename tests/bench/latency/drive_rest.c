@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Callers of POST /predict: threads with a kept-alive connection each take the next request that is due. With enough of
 // them one is always free; when none is, the wait counts, because latency starts when a request was due.
-#include "latency/schedule.h"
+#include "latency/drive_rest.h"
 
 #include "base/bytes.h"
 #include "base/clock.h"

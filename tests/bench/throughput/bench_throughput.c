@@ -259,9 +259,9 @@ static gw_status measure(const struct settings *settings, struct reader *reader,
 static gw_status run_once(const struct settings *settings, const struct bench_session *session,
                           const struct bench_backlog *backlog, struct figures *ret_figures, gw_err *err)
 {
-    char model[600];
+    char model[160];
     char threads[64];
-    snprintf(model, sizeof model, "score.model_directory=%s", settings->model);
+    snprintf(model, sizeof model, "score.default_model=%s", settings->model);
     snprintf(threads, sizeof threads, "score.bulk_threads=%.0f", settings->threads);
     const char *const sets[] = {model, threads, NULL};
     GW_TRY(bench_rewind(session, backlog->start, backlog->count, err));
@@ -360,7 +360,7 @@ int main(int argc, char **argv)
     if (bench_options_parse(argc - 1, argv + 1, options, GW_COUNT_OF(options), &err) != GW_OK || s.program == NULL ||
         s.case_name == NULL || s.model == NULL || s.log == NULL || s.runs < 1 || s.runs > RUNS_MAX) {
         fprintf(stderr,
-                "usage: bench_throughput --program GODWIT --case NAME --model DIR --log FILE [OPTION N...]: %s\n",
+                "usage: bench_throughput --program GODWIT --case NAME --model NAME --log FILE [OPTION N...]: %s\n",
                 err.message);
         return 2;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A caller over the synchronous topics: one thread sends when due, this one reads its own reply partition.
-#include "latency/schedule.h"
+#include "support/schedule.h"
 
 #include "avro/framing.h"
 #include "base/clock.h"
@@ -104,6 +104,7 @@ static gw_status take_reply(const struct bench_session *session, struct bench_sc
         due->queue_us = (uint32_t)prediction.queue_us;
         due->hydrate_us = (uint32_t)prediction.hydrate_us;
         due->score_us = (uint32_t)prediction.score_us;
+        due->version = prediction.model_version;
         due->outcome = prediction.status == GW_PREDICTION_STATUS_OK        ? BENCH_OK
                        : prediction.status == GW_PREDICTION_STATUS_PARTIAL ? BENCH_PARTIAL
                                                                            : BENCH_FAILED;

@@ -20,6 +20,7 @@ struct bench_due {
     uint32_t queue_us;
     uint32_t hydrate_us;
     uint32_t score_us;
+    int32_t version; // of the model
     enum bench_outcome outcome;
 };
 
@@ -54,7 +55,7 @@ struct bench_latency {
 GW_CHECK gw_status bench_schedule_judge(const struct bench_schedule *schedule, struct bench_latency *ret_latency,
                                         gw_err *err);
 
-// Ways to ask: each sends every request of the schedule when due, and fills in what became of it.
+// Asks over Kafka: sends every request of the schedule when due, and fills in what became of it.
 struct bench_session;
 struct bench_requests;
 struct gw_kafka_consumer;
@@ -64,7 +65,5 @@ GW_CHECK gw_status bench_replies_open(const struct bench_session *session, struc
                                       gw_err *err);
 GW_CHECK gw_status bench_drive_kafka(const struct bench_session *session, struct gw_kafka_consumer *replies,
                                      struct bench_requests *requests, struct bench_schedule *schedule, gw_err *err);
-GW_CHECK gw_status bench_drive_rest(uint16_t port, struct bench_requests *requests, struct bench_schedule *schedule,
-                                    gw_err *err);
 
 enum { BENCH_GIVE_UP_MS = 2000 }; // after the last request was due

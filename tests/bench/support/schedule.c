@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "latency/schedule.h"
+#include "support/schedule.h"
 
 #include "base/mem.h"
 #include "base/rng.h"
