@@ -2,6 +2,7 @@
 #include "api/models.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "registry/documents.h"
 
@@ -118,13 +119,31 @@ static enum gw_api_problem_kind problem_of(gw_status status)
     }
 }
 
+// Where the database is and what it was asked is for who runs this, not for callers.
+static const char *without_database(char *message)
+{
+    char *database = strstr(message, "postgres '");
+    if (database == NULL) {
+        return message;
+    }
+    gw_log_warn("registry.call_failed", "reason='%s'", message);
+    if (database == message) {
+        return "the registry's database refuses or cannot be reached";
+    }
+    while (database > message && (database[-1] == ' ' || database[-1] == ':')) {
+        database--;
+    }
+    *database = '\0';
+    return message;
+}
+
 static void reply_failure(struct gw_api_models_work *work, gw_status status)
 {
     struct gw_api_exchange *exchange = &work->call->exchange;
     if (work->refused) {
         gw_api_reply_problem(exchange, work->refusal.kind, work->refusal.pointer, work->refusal.detail);
     } else {
-        gw_api_reply_problem(exchange, problem_of(status), NULL, work->err.message);
+        gw_api_reply_problem(exchange, problem_of(status), NULL, without_database(work->err.message));
     }
 }
 

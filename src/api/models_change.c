@@ -237,6 +237,7 @@ static gw_status do_create(struct gw_api_models_work *work)
         snprintf(directory, sizeof directory, "%s/baseline", scratch.path);
     }
     gw_status status = create(work, &body, body.baseline ? directory : NULL, &change, &outcome);
+    gw_api_scratch_hide(&scratch, &work->err);
     gw_api_scratch_remove(&scratch);
     GW_TRY(status);
     snprintf(work->input->model, sizeof work->input->model, "%s", body.name);

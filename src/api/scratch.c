@@ -71,6 +71,15 @@ void gw_api_scratch_remove(struct gw_api_scratch *scratch)
     }
 }
 
+void gw_api_scratch_hide(const struct gw_api_scratch *scratch, gw_err *err)
+{
+    const size_t length = strlen(scratch->path);
+    for (char *at = strstr(err->message, scratch->path); at != NULL && length > 0; at = strstr(at, scratch->path)) {
+        const char *behind = at + length + (at[length] == '/');
+        memmove(at, behind, strlen(behind) + 1);
+    }
+}
+
 static gw_status make_directories(const char *root, gw_err *err)
 {
     char path[GW_API_SCRATCH_BYTES];

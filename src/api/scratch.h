@@ -18,6 +18,9 @@ GW_CHECK gw_status gw_api_scratch_make(const char *root, struct gw_api_scratch *
 // Removes it with everything in it. Nothing happens when none was made.
 void gw_api_scratch_remove(struct gw_api_scratch *scratch);
 
+// Takes the directory's path out of a message that goes to the caller: what lies in it keeps its name.
+void gw_api_scratch_hide(const struct gw_api_scratch *scratch, gw_err *err);
+
 // Makes `root` when it is missing, with its parents, and removes scratch directories and bodies in it that nobody uses.
 // GW_E_IO.
 GW_CHECK gw_status gw_api_scratch_sweep(const char *root, gw_err *err);

@@ -188,6 +188,7 @@ static gw_status do_register(struct gw_api_models_work *work)
     GW_TRY(gw_api_scratch_make(work->call->exchange.api->options.model_directory, &scratch, &work->err));
     snprintf(directory, sizeof directory, "%s/bundle", scratch.path);
     gw_status status = take_in(work, directory, &change, &outcome);
+    gw_api_scratch_hide(&scratch, &work->err);
     gw_api_scratch_remove(&scratch);
     if (status == GW_E_MISMATCH || status == GW_E_NOT_FOUND) { // model and schema were looked at: it is the bundle
         return gw_api_models_problem(work, GW_API_PROBLEM_INVALID_REQUEST, "", work->err.message);

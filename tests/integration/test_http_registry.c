@@ -711,6 +711,7 @@ static void assert_upload_refused(struct gw_buf *tar, const char *headers, int s
     int64_t before = revision_now();
     (void)send_request(&reply, "POST", "/models/engage/versions", headers, gw_buf_slice(tar));
     assert_problem(status, slug);
+    assert_null(strstr(reply.body, directory)); // where it was unpacked is nobody's business
     struct raw_reply refusal = reply;
     assert_true(revision_now() == before);
     (void)get("/models/engage/2");
@@ -879,6 +880,7 @@ static void a_database_that_is_away_is_unavailable(void **state)
     (void)get("/models");
     assert_problem(503, "unavailable");
     assert_non_null(raw_header(&reply, "Retry-After"));
+    assert_null(strstr(reply.body, "127.0.0.1"));
 }
 
 static void the_rest_needs_postgresql(void **state)

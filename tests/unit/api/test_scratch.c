@@ -47,6 +47,18 @@ static int clean(void **state)
     return rmdir(root); // fails when something was left
 }
 
+static void a_message_for_the_caller_names_no_path(void **state)
+{
+    (void)state;
+    struct gw_api_scratch scratch = {.path = "/var/x/upload-a", .lock = -1};
+    gw_err told = {.message = "bundle '/var/x/upload-a/bundle': cannot open '/var/x/upload-a/bundle/golden.json'"};
+    gw_api_scratch_hide(&scratch, &told);
+    assert_string_equal(told.message, "bundle 'bundle': cannot open 'bundle/golden.json'");
+    scratch.path[0] = '\0'; // none was made
+    gw_api_scratch_hide(&scratch, &told);
+    assert_string_equal(told.message, "bundle 'bundle': cannot open 'bundle/golden.json'");
+}
+
 static void a_directory_goes_with_everything_in_it(void **state)
 {
     (void)state;
@@ -102,6 +114,7 @@ static void a_file_in_the_way_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_message_for_the_caller_names_no_path),
         TEST(a_directory_goes_with_everything_in_it),
         TEST(a_sweep_takes_what_nobody_uses),
         TEST(a_file_in_the_way_is_told),
