@@ -106,6 +106,15 @@ static gw_status note_published(struct gw_relay *relay, gw_err *err)
                             parameters, 1, NULL, err);
 }
 
+// Asked between steps that wait for Kafka.
+static gw_status check_stop(const struct gw_relay *relay, gw_err *err)
+{
+    const atomic_bool *stop = relay->options.stop;
+    return stop != NULL && atomic_load_explicit(stop, memory_order_relaxed)
+               ? gw_fail(err, GW_E_UNAVAILABLE, "stopped; whoever relays next goes on")
+               : GW_OK;
+}
+
 // ---- taking over ----------------------------------------------------------------------------------------------------
 
 // The row's two integers. The columns of `sql` are no nulls.
@@ -172,6 +181,7 @@ static gw_status take_over(struct gw_relay *relay, gw_err *err)
                                                       .transactional_id = relay->options.transactional_id};
     GW_TRY(gw_kafka_producer_new(&options, &relay->producer, err));
     GW_TRY(gw_kafka_txn_init(relay->producer, INIT_MS, err));
+    GW_TRY(check_stop(relay, err));
     return look_at_topics(relay, err);
 }
 
@@ -298,6 +308,7 @@ static gw_status publish(struct gw_relay *relay, gw_err *err)
         const struct gw_registry_event *events = NULL;
         size_t count = 0;
         gw_arena_clear(&relay->arena);
+        GW_TRY(check_stop(relay, err));
         GW_TRY(gw_registry_events_after(relay->registry, GW_MIN(relay->events, relay->routes), PAGE_EVENTS,
                                         &relay->arena, &events, &count, err));
         if (count == 0) {

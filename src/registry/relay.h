@@ -20,6 +20,8 @@
 #include "kafka/client.h"
 #include "registry/registry.h"
 
+#include <stdatomic.h>
+
 #define GW_RELAY_IDLE_S 30
 
 struct gw_relay;
@@ -32,6 +34,7 @@ struct gw_relay_options {
     uint32_t events_schema_id; // under which values are framed
     uint32_t routes_schema_id;
     const char *transactional_id;
+    const atomic_bool *stop; // NULL: never; set: a run ends at its next step. Borrowed as long as the relay lives
 };
 
 // Opens lazily: neither database nor Kafka is asked.
@@ -49,13 +52,13 @@ enum gw_relay_state {
 //
 // Every failure gives up lock and producer; the next call begins anew, after a short pause during which calls fail at
 // once with GW_E_UNAVAILABLE.
+// `stop` ends it between two steps, none of which takes longer than a statement and ten seconds.
 //   GW_E_UNAVAILABLE, GW_E_TIMEOUT    database or Kafka away; the outcome of a commit was open, and is settled when the
-//                                     next call begins. Also: fenced, which is not final here. Another relay took over;
-//                                     when that happens again and again, two databases publish under one transactional
-//                                     id
+//                                     next call begins. Also: stopped; fenced, which is not final here. Another relay
+//                                     took over; when that happens again and again, two databases publish under one
+//                                     transactional id
 //   GW_E_MISMATCH     a topic with more than one partition; a topic that is ahead of the history, so that the database
-//   is
-//                     not the one it was published from, or was restored from a backup; a gap in the history; a schema
+//                     is not the one it was published from, or was restored from a backup; a gap in the history; a schema
 //                     that is not this build's
 //   GW_E_MALFORMED, GW_E_UNKNOWN_SCHEMA    the last record of a topic is not one of ours
 GW_CHECK gw_status gw_relay_run(struct gw_relay *relay, enum gw_relay_state *ret_state, int64_t *ret_published,

@@ -178,6 +178,7 @@ static gw_status start(struct gw_bridge_registry *self, gw_err *err)
 {
     GW_TRY(make_metrics(self, err));
     GW_TRY(gw_relay_settings_init(&self->settings, self->runtime, "godwit bridge", err));
+    self->settings.options.stop = &self->closing;
     GW_TRY(gw_relay_new(&self->settings.options, &self->relay, err));
     GW_TRY(gw_registry_new(&self->settings.registry.options, &self->registry, err));
     int error = pthread_create(&self->thread, NULL, run, self);

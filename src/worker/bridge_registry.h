@@ -13,7 +13,8 @@ struct gw_bridge_registry;
 // Starts the thread; asks nobody yet.
 GW_CHECK gw_status gw_bridge_registry_start(const struct gw_runtime *runtime,
                                             struct gw_bridge_registry **ret_registry, gw_err *err);
-// Joins the thread and frees. NULL is legal.
+// Joins the thread, which takes ten seconds and a statement or two when Kafka or PostgreSQL hang,
+// and frees. NULL is legal.
 void gw_bridge_registry_stop(struct gw_bridge_registry *registry);
 
 // Whether changes get published, for /health: not required, because what serves goes on serving. Any thread.

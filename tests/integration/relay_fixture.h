@@ -27,6 +27,7 @@ struct relay_fixture {
     char log_path[128];
     struct gw_postgres *postgres;
     int64_t last; // sequence
+    const atomic_bool *stop; // of relays that are opened from now on; NULL: none
 };
 
 // ---- history --------------------------------------------------------------------------------------------------------
@@ -170,6 +171,7 @@ static inline struct gw_relay *relay_open(const struct relay_fixture *fixture, c
         .events_schema_id = FIXTURE_EVENTS_SCHEMA,
         .routes_schema_id = FIXTURE_ROUTES_SCHEMA,
         .transactional_id = fixture->transactional_id,
+        .stop = fixture->stop,
     };
     struct gw_relay *relay = NULL;
     gw_err err = {0};

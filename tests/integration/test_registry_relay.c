@@ -103,6 +103,25 @@ static void publishes_a_backlog_of_several_pages(void **state)
     relay_assert_published(&fixture);
 }
 
+static void a_stop_ends_a_run_and_loses_nothing(void **state)
+{
+    (void)state;
+    atomic_bool stop = true;
+    enum gw_relay_state relay_state = GW_RELAY_WAITING;
+    gw_err err = {0};
+    relay_append(&fixture, 3);
+    fixture.stop = &stop;
+    struct gw_relay *stopped = relay_open(&fixture, NULL);
+    assert_fails(gw_relay_run(stopped, &relay_state, NULL, &err), GW_E_UNAVAILABLE);
+    assert_non_null(strstr(err.message, "stopped"));
+    gw_relay_free(stopped);
+    fixture.stop = NULL;
+    struct gw_relay *relay = relay_open(&fixture, NULL);
+    relay_catch_up(relay, fixture.last);
+    gw_relay_free(relay);
+    relay_assert_published(&fixture);
+}
+
 static void failures_around_a_commit_lose_and_repeat_nothing(void **state)
 {
     (void)state;
@@ -502,6 +521,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         RELAY_TEST(publishes_the_history_once_and_in_order),
         RELAY_TEST(publishes_a_backlog_of_several_pages),
+        RELAY_TEST(a_stop_ends_a_run_and_loses_nothing),
         RELAY_TEST(failures_around_a_commit_lose_and_repeat_nothing),
         RELAY_TEST(kills_around_a_commit_lose_and_repeat_nothing),
         RELAY_TEST(the_second_relay_waits_for_the_first),
