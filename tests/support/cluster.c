@@ -316,7 +316,7 @@ void cluster_stop(struct cluster_worker *worker)
 
 double cluster_metric(const struct cluster_worker *worker, const char *prefix)
 {
-    static char text[65536];
+    static char text[1 << 20];
     double sum = -1;
     if (http_get(worker->ops_port, "/metrics", text, sizeof text) != 200) {
         return -1;

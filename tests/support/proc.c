@@ -209,7 +209,7 @@ int http_get(uint16_t port, const char *path, char *body, unsigned size)
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const struct timeval patience = {.tv_sec = 5};
-    char answer[65536];
+    static char answer[1 << 20]; // /metrics is the longest
     size_t used = 0;
     int status = -1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
