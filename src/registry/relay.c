@@ -7,6 +7,7 @@
 #include "base/faults.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "kafka/consumer.h"
 #include "kafka/producer.h"
 #include "records/model_event.h"
 #include "records/model_route.h"
@@ -19,8 +20,10 @@
 
 enum {
     PAGE_EVENTS = 500,
-    INIT_MS = 10000, // these three together stay below GW_RELAY_IDLE_S: the session is idle meanwhile
+    INIT_MS = 10000, // these together stay below GW_RELAY_IDLE_S: the session is idle meanwhile
     LOOK_MS = 8000,
+    WATCH_MS = 1000, // for one topic
+    WATCH_EVERY_US = 5000000,
     COMMIT_MS = 10000,
     ABORT_MS = 1000,
     AWAY_FLOOR_MS = 50,
@@ -38,6 +41,10 @@ struct gw_relay {
     char *application;
     struct gw_registry *registry;       // NULL: no session; its end gives the lock back
     struct gw_kafka_producer *producer; // not NULL: the lock is ours, the topics' ends are known
+    struct gw_kafka_consumer *watch;    // asks the topics' ends
+    uint64_t watched_us;                // when it did
+    int64_t events_end;                 // offset that model_events has reached at least: one that ends before is another
+    int64_t routes_end;                 // of model_routes
     int64_t session;                    // server process that holds the lock
     int64_t events;                     // up to here the history is in model_events
     int64_t routes;                     // up to here its routes are in model_routes
@@ -78,6 +85,8 @@ static void let_go(struct gw_relay *relay)
 {
     gw_kafka_producer_free(relay->producer);
     relay->producer = NULL;
+    gw_kafka_consumer_free(relay->watch);
+    relay->watch = NULL;
     gw_registry_free(relay->registry);
     relay->registry = NULL;
 }
@@ -147,6 +156,29 @@ static gw_status take_lock(struct gw_relay *relay, bool *ret_taken, gw_err *err)
     return GW_OK;
 }
 
+static gw_status watch_topic(struct gw_relay *relay, const char *topic, int64_t *end, gw_err *err)
+{
+    int64_t low = 0;
+    int64_t high = 0;
+    GW_TRY(gw_kafka_consumer_watermarks(relay->watch, topic, 0, WATCH_MS, &low, &high, err));
+    if (high < *end) {
+        return gw_fail(err, GW_E_UNAVAILABLE, "topic '%s' was made anew: it ends at %" PRId64 ", and ended at %" PRId64,
+                       topic, high, *end);
+    }
+    *end = high;
+    return GW_OK;
+}
+
+// A topic that was made anew under a running relay lacks what this one believes to be there: it must not go on, or its
+// record would make the next one believe it as well.
+static gw_status watch_topics(struct gw_relay *relay, gw_err *err)
+{
+    GW_TRY(watch_topic(relay, relay->options.events_topic, &relay->events_end, err));
+    GW_TRY(watch_topic(relay, relay->options.routes_topic, &relay->routes_end, err));
+    relay->watched_us = gw_clock_mono_us();
+    return GW_OK;
+}
+
 static gw_status look_at_topics(struct gw_relay *relay, gw_err *err)
 {
     const struct gw_relay_options *options = &relay->options;
@@ -182,6 +214,11 @@ static gw_status take_over(struct gw_relay *relay, gw_err *err)
     GW_TRY(gw_kafka_producer_new(&options, &relay->producer, err));
     GW_TRY(gw_kafka_txn_init(relay->producer, INIT_MS, err));
     GW_TRY(check_stop(relay, err));
+    const struct gw_kafka_consumer_options watch = {.client = relay->options.kafka, .read_uncommitted = true};
+    GW_TRY(gw_kafka_consumer_new(&watch, &relay->watch, err));
+    relay->events_end = 0;
+    relay->routes_end = 0;
+    GW_TRY(watch_topics(relay, err)); // before the look: a topic made anew between the two is noticed next time
     return look_at_topics(relay, err);
 }
 
@@ -273,9 +310,11 @@ static gw_status put_page(struct gw_relay *relay, const struct gw_registry_event
         }
         if (sequence > relay->events) {
             GW_TRY(put_event(relay, event, err));
+            relay->events_end++;
         }
         if (sequence > relay->routes && event->route != NULL) {
             GW_TRY(put_route(relay, event->route, err));
+            relay->routes_end++;
         }
     }
     return check_session(relay, err);
@@ -313,8 +352,9 @@ static gw_status publish(struct gw_relay *relay, gw_err *err)
                                         &relay->arena, &events, &count, err));
         if (count == 0) {
             gw_kafka_producer_poll(relay->producer, 0);
-            return GW_OK;
+            return gw_clock_mono_us() - relay->watched_us < WATCH_EVERY_US ? GW_OK : watch_topics(relay, err);
         }
+        GW_TRY(watch_topics(relay, err));
         GW_TRY(publish_page(relay, events, count, err));
         if (count < PAGE_EVENTS) {
             return GW_OK;

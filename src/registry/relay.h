@@ -10,7 +10,7 @@
 // (PostgreSQL 14 and later; before, when its host drops the connection); when it wakes up it sees that before it
 // commits, and if it did not, Kafka would refuse the commit.
 //
-// A topic that was made anew gets the whole history again. model_events that retention has emptied goes on behind what
+// A topic that was made anew, also under a running relay, gets the whole history again. model_events that retention has emptied goes on behind what
 // registry_relay says; model_routes is compacted and gets the routes again, which readers ignore unless newer.
 //
 // The lock belongs to the session and to the schema that the tables are in, so `uri` must not lead through a proxy that
@@ -48,7 +48,7 @@ enum gw_relay_state {
 
 // Publishes what there is. Takes the lock first when it does not have it; then, once, init_transactions and the look at
 // the topics' ends. *ret_published (may be NULL) is the last sequence known to be in the topics; 0 while waiting.
-// One indexed SELECT when there is nothing to do; may take tens of seconds when Kafka or PostgreSQL hang.
+// One indexed SELECT when there is nothing to do, and every few seconds a look at the topics' ends; may take tens of seconds when Kafka or PostgreSQL hang.
 //
 // Every failure gives up lock and producer; the next call begins anew, after a short pause during which calls fail at
 // once with GW_E_UNAVAILABLE.
