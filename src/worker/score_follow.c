@@ -220,6 +220,14 @@ static struct entry *find_entry(struct gw_score_follow *follow, struct gw_slice 
     return NULL;
 }
 
+// The default model has a place whatever else there is.
+static bool has_room(struct gw_score_follow *follow, const char *model)
+{
+    const bool reserved = strcmp(model, follow->default_model) != 0 &&
+                          find_entry(follow, gw_slice_text(follow->default_model)) == NULL;
+    return follow->entry_count + reserved < GW_SCORE_ROUTES_MAX;
+}
+
 gw_status gw_score_follow_note(struct gw_score_follow *follow, const struct gw_route *route, gw_err *err)
 {
     gw_status status = gw_route_check(route, err);
@@ -234,7 +242,7 @@ gw_status gw_score_follow_note(struct gw_score_follow *follow, const struct gw_r
                        (long long)route->sequence, (long long)entry->wanted.sequence);
     }
     if (entry == NULL) {
-        if (follow->entry_count == GW_SCORE_ROUTES_MAX) {
+        if (!has_room(follow, route->model)) {
             follow->totals.ignored[GW_SCORE_IGNORED_TOO_MANY]++;
             return gw_fail(err, GW_E_EXHAUSTED, "route of '%s': over %d models", route->model, GW_SCORE_ROUTES_MAX);
         }

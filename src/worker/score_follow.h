@@ -38,7 +38,7 @@ void gw_score_follow_free(struct gw_score_follow *follow);
 #define GW_SCORE_IGNORED_MAP(X)                                                                                        \
     X(OLD, "old")           /* not newer than the one there is */                                                     \
     X(BAD, "bad")           /* not a record, or not a legal route */                                                  \
-    X(TOO_MANY, "too-many") /* over GW_SCORE_ROUTES_MAX models */
+    X(TOO_MANY, "too-many") /* over GW_SCORE_ROUTES_MAX models, the default one included */
 
 enum gw_score_ignored {
 #define X(suffix, name) GW_SCORE_IGNORED_##suffix,

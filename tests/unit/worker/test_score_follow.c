@@ -449,21 +449,24 @@ static void bad_routes_and_too_many_models_change_nothing(void **state)
     (void)state;
     struct fake fake;
     begin(&fake);
-    for (int i = 0; i < GW_SCORE_ROUTES_MAX; i++) {
+    for (int i = 0; i < GW_SCORE_ROUTES_MAX - 1; i++) {
         char name[16];
         snprintf(name, sizeof name, "model-%d", i);
         assert_ok(note(&fake, name, i + 1, 1, 0));
     }
-    assert_fails(note(&fake, "m", 99, 1, 0), GW_E_EXHAUSTED);
+    assert_fails(note(&fake, "another", 99, 1, 0), GW_E_EXHAUSTED);
+    assert_ok(note(&fake, "m", 99, 1, 0)); // the default model's place is kept
+    assert_fails(note(&fake, "another", 100, 1, 0), GW_E_EXHAUSTED);
     assert_fails(note(&fake, "a/b", 99, 1, 0), GW_E_INVALID);
     struct gw_route light = make_route("model-1", 99, 1, 0);
     light.targets[0].weight = 1;
     assert_fails(gw_score_follow_note(fake.follow, &light, NULL), GW_E_INVALID);
     gw_score_follow_note_bad(fake.follow);
     run(&fake);
-    assert_int_equal(ignored(&fake, GW_SCORE_IGNORED_TOO_MANY), 1);
+    assert_int_equal(ignored(&fake, GW_SCORE_IGNORED_TOO_MANY), 2);
     assert_int_equal(ignored(&fake, GW_SCORE_IGNORED_BAD), 3);
-    assert_int_equal(serving(&fake, "model-15"), 1);
+    assert_int_equal(serving(&fake, "model-14"), 1);
+    assert_int_equal(serving(&fake, "m"), 1);
     end(&fake);
 }
 
