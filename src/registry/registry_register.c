@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Making models and versions. The bundle is read, checked and stored before the transaction that names it.
+#include "base/hash.h"
 #include "base/json.h"
 #include "registry/artefacts.h"
 #include "registry/registry_bundle.h"
 #include "registry/registry_change.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -157,6 +159,13 @@ static gw_status apply_create(struct gw_change *change, const void *context, gw_
     return gw_change_move(change, version, GW_ROLLOUT_VERB_PROMOTE, NULL, err);
 }
 
+// Texts too long for a request's canonical words.
+static uint64_t digest_of(const char *description, const char *tags_json)
+{
+    uint64_t digest = gw_hash_fnv1a(GW_HASH_FNV_START, description, strlen(description) + 1);
+    return gw_hash_fnv1a(digest, tags_json, strlen(tags_json));
+}
+
 // ---- the verbs ------------------------------------------------------------------------------------------------------
 
 static gw_status store(struct gw_registry *registry, const char *directory, const struct gw_registry_bundle *bundle,
@@ -189,8 +198,8 @@ static gw_status create(struct gw_registry *registry, const struct gw_registry_c
     const struct draft baseline = {.bundle = bundle, .description = "baseline", .tags_json = "{}", .verified = true};
     const struct creation creation = {.description = request->description,
                                       .baseline = request->baseline != NULL ? &baseline : NULL};
-    GW_TRY(gw_change_init(&change, registry, request->model, said, err, "create %.128s %s", request->model,
-                          bundle->digest));
+    GW_TRY(gw_change_init(&change, registry, request->model, said, err, "create %.128s %s %016" PRIx64, request->model,
+                          bundle->digest, digest_of(request->description, "")));
     GW_TRY(gw_change_look(&change, err));
     if (change.answered) {
         *ret_outcome = change.outcome;
@@ -229,8 +238,9 @@ static gw_status register_bundle(struct gw_registry *registry, const struct gw_r
                                 .tags_json = request->tags_json != NULL ? request->tags_json : "{}",
                                 .parent_version = request->parent_version,
                                 .verified = request->features != NULL};
-    GW_TRY(gw_change_init(&change, registry, request->model, said, err, "register %.128s %s", request->model,
-                          bundle->digest));
+    GW_TRY(gw_change_init(&change, registry, request->model, said, err, "register %.128s %s of %d %016" PRIx64,
+                          request->model, bundle->digest, draft.parent_version,
+                          digest_of(draft.description, draft.tags_json)));
     GW_TRY(gw_change_look(&change, err));
     if (change.answered) {
         *ret_outcome = change.outcome;

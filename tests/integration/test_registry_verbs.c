@@ -453,6 +453,30 @@ static void repeated_request_gets_the_first_answer(void **state)
     bundles_close(&b);
 }
 
+static void repeated_registration_says_the_same(void **state)
+{
+    (void)state;
+    char path[128];
+    bundles_open(&b);
+    bundles_fill(&b, 1, true);
+    bundle_write(&b, 7, path);
+    struct gw_registry_change change = by("");
+    change.idempotency_key = "key-1";
+    struct gw_registry_register request = {
+        .model = MODEL, .directory = path, .description = "first", .features = b.features};
+    assert_ok_err(gw_registry_register(b.registry, &request, &change, &outcome, &err), &err);
+    assert_ok_err(gw_registry_register(b.registry, &request, &change, &outcome, &err), &err);
+    assert_true(outcome.repeated);
+    assert_int_equal(outcome.version, 2);
+    request.tags_json = "{\"team\":\"a\"}";
+    assert_fails(gw_registry_register(b.registry, &request, &change, &outcome, &err), GW_E_INVALID);
+    request.tags_json = NULL;
+    request.description = "second";
+    assert_fails(gw_registry_register(b.registry, &request, &change, &outcome, &err), GW_E_INVALID);
+    expect_message("idempotency key 'key-1' was used for");
+    bundles_close(&b);
+}
+
 static void history_is_append_only(void **state)
 {
     (void)state;
@@ -486,5 +510,5 @@ GW_TESTS(new_model_serves_its_baseline, registered_version_says_what_it_is, unch
          promotion_takes_all_users, rollbacks_go_back_through_the_reigns, rollback_passes_over_what_cannot_serve,
          former_champion_comes_back_from_the_shadow, shadows_begin_and_end, split_gives_shares_and_takes_them,
          shares_that_do_not_fit_change_nothing, archived_version_is_gone, rejected_champion_falls_back,
-         change_on_an_older_state_is_stale, repeated_request_gets_the_first_answer, history_is_append_only,
-         missing_tables_name_the_remedy)
+         change_on_an_older_state_is_stale, repeated_request_gets_the_first_answer,
+         repeated_registration_says_the_same, history_is_append_only, missing_tables_name_the_remedy)
