@@ -109,28 +109,40 @@ static int by_digest(const void *left, const void *right)
     return strcmp(((const struct stored_file *)left)->digest, ((const struct stored_file *)right)->digest);
 }
 
-// Makes sure of the blob's row, locks it and makes it young, so that nobody collects it. *ret_whole: its pieces are
-// there.
-static gw_status claim_blob(struct storing *to, const struct stored_file *file, bool *ret_whole)
+// Makes sure of the blob's row, locks it and makes it young, so that nobody collects it, and takes away pieces that no
+// file of this size has.
+static gw_status claim_blob(struct storing *to, const struct stored_file *file)
 {
-    GW_CLEANUP(gw_registry_rows_cleanup) struct gw_postgres_rows *rows = NULL;
     char size[NUMBER_BYTES];
-    int64_t held = 0;
+    char pieces[NUMBER_BYTES];
     snprintf(size, sizeof size, "%" PRIu64, file->size);
-    const char *const parameters[] = {file->digest, size};
+    snprintf(pieces, sizeof pieces, "%" PRIu64, (file->size + PIECE_BYTES - 1) / PIECE_BYTES);
+    const char *const blob[] = {file->digest, size};
+    const char *const excess[] = {file->digest, pieces};
     GW_TRY(gw_registry_exec(to->registry,
                             "INSERT INTO registry_blobs (digest, size) VALUES ($1, $2::bigint) "
                             "ON CONFLICT (digest) DO UPDATE SET created_at = now(), size = excluded.size",
-                            parameters, 2, NULL, to->err));
+                            blob, 2, NULL, to->err));
+    return gw_registry_exec(to->registry,
+                            "DELETE FROM registry_blob_pieces WHERE digest = $1 AND position >= $2::bigint", excess, 2,
+                            NULL, to->err);
+}
+
+// Whether the piece is stored, undamaged.
+static gw_status find_piece(struct storing *to, const struct stored_file *file, int64_t position, size_t size,
+                            bool *ret_found)
+{
+    GW_CLEANUP(gw_registry_rows_cleanup) struct gw_postgres_rows *rows = NULL;
+    char number[NUMBER_BYTES];
+    char digest[GW_SHA256_HEX_BYTES];
+    snprintf(number, sizeof number, "%" PRId64, position);
+    gw_sha256_hex(to->piece, size, digest);
+    const char *const parameters[] = {file->digest, number, digest};
     GW_TRY(gw_registry_exec(to->registry,
-                            "SELECT coalesce(sum(octet_length(bytes)), 0) FROM registry_blob_pieces WHERE digest = $1",
-                            parameters, 1, &rows, to->err));
-    GW_TRY(gw_postgres_rows_int64(rows, 0, 0, &held, to->err));
-    *ret_whole = (uint64_t)held == file->size;
-    if (!*ret_whole && held > 0) { // damaged: sent again
-        GW_TRY(gw_registry_exec(to->registry, "DELETE FROM registry_blob_pieces WHERE digest = $1", parameters, 1, NULL,
-                                to->err));
-    }
+                            "SELECT FROM registry_blob_pieces WHERE digest = $1 AND position = $2::integer AND "
+                            "sha256(bytes) = decode($3, 'hex')",
+                            parameters, 3, &rows, to->err));
+    *ret_found = gw_postgres_rows_count(rows) > 0;
     return GW_OK;
 }
 
@@ -148,7 +160,8 @@ static gw_status send_piece(struct storing *to, const struct stored_file *file, 
     const char *const parameters[] = {file->digest, number, to->hex};
     return gw_registry_exec(to->registry,
                             "INSERT INTO registry_blob_pieces (digest, position, bytes) "
-                            "VALUES ($1, $2::integer, $3::bytea)",
+                            "VALUES ($1, $2::integer, $3::bytea) "
+                            "ON CONFLICT (digest, position) DO UPDATE SET bytes = excluded.bytes",
                             parameters, 3, NULL, to->err);
 }
 
@@ -174,7 +187,7 @@ static gw_status read_piece(int fd, const char *path, uint8_t *piece, size_t *re
 }
 
 // Reads the whole file to check its digest, even when nothing of it is sent.
-static gw_status send_file(struct storing *to, const struct stored_file *file, bool send)
+static gw_status send_file(struct storing *to, const struct stored_file *file)
 {
     char path[GW_MODEL_PATH_BYTES];
     char digest[GW_SHA256_HEX_BYTES];
@@ -194,7 +207,11 @@ static gw_status send_file(struct storing *to, const struct stored_file *file, b
             break; // it grew meanwhile
         }
         gw_sha256_update(&sha, to->piece, size);
-        if (send && size > 0) {
+        bool found = size == 0;
+        if (!found) {
+            GW_TRY(find_piece(to, file, position, size, &found));
+        }
+        if (!found) {
             GW_TRY(send_piece(to, file, position, size));
         }
     }
@@ -209,10 +226,9 @@ static gw_status send_file(struct storing *to, const struct stored_file *file, b
 static gw_status store_in_transaction(struct storing *to)
 {
     for (size_t i = 0; i < to->file_count; i++) {
-        bool whole = false;
         // Two names of one content are one blob, whole the second time.
-        GW_TRY(claim_blob(to, &to->files[i], &whole));
-        GW_TRY(send_file(to, &to->files[i], !whole));
+        GW_TRY(claim_blob(to, &to->files[i]));
+        GW_TRY(send_file(to, &to->files[i]));
     }
     const char *const artefact[] = {to->digest};
     GW_TRY(gw_registry_exec(to->registry,
