@@ -40,6 +40,7 @@ static const struct {
     {"rekey", GW_TOPIC_ENTITY_EVENTS},
     {"aggregate", GW_TOPIC_FEATURE_UPDATES},
     {"score", GW_TOPIC_PREDICTIONS},
+    {"label", GW_TOPIC_LABEL_WINDOWS},
 };
 
 struct groups {

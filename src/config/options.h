@@ -137,6 +137,60 @@ X(SCORE_SERVED_SAMPLE_SYNC, "score", "served_sample_sync", DOUBLE, "1", "0", "1"
 X(SCORE_FLAT_SAMPLE, "score", "flat_sample", DOUBLE, "0.001", "0", "1", "share",                                       \
   "share of requests that are also written as flat rows for sinks")                                                    \
                                                                                                                        \
+X(LABEL_COMMIT_INTERVAL, "label", "commit_interval", DURATION, "250ms", "1ms", "10s", "",                              \
+  "age at which a transaction commits; a window that changes often is written once in each")                           \
+X(LABEL_THREADS, "label", "threads", U64, "1", "1", "64", "threads",                                                   \
+  "members of the consumer group in this process")                                                                     \
+X(LABEL_WINDOW, "label", "window", DURATION, "3h", "1s", "7d", "",                                                     \
+  "how long after it was served an action still counts; an example is final when it is over")                          \
+X(LABEL_SETTLE, "label", "settle", DURATION, "1m", "1ms", "1h", "",                                                    \
+  "how far served records and actions may trail each other in time; at most the window")                               \
+X(LABEL_WINDOWS_MAX, "label", "windows_max", U64, "2000000", "1", "100000000", "windows",                              \
+  "open windows of a thread at which it stops reading served candidates")                                              \
+X(LABEL_ACTIONS_MAX, "label", "actions_max", U64, "1000000", "1", "100000000", "actions",                              \
+  "actions held by a thread at which it stops reading actions")                                                        \
+X(LABEL_MEMORY, "label", "memory", BYTES, "1GiB", "1MiB", "1TiB", "",                                                  \
+  "features and scores of open windows of a thread at which it stops reading served candidates")                       \
+X(LABEL_SAMPLE_RATE, "label", "sample_rate", U64, "2000", "1", "1000000", "samples/s",                                 \
+  "most samples a thread gives to the monitor; beyond it a hash chooses, and weights say so")                          \
+                                                                                                                       \
+X(RETRAIN_ENABLED, "retrain", "enabled", BOOL, "true", "", "", "",                                                     \
+  "kill switch: false refuses every training, and records that")                                                       \
+X(RETRAIN_COOLDOWN, "retrain", "cooldown", DURATION, "10m", "0s", "365d", "",                                          \
+  "time after a training of a model in which it is not trained again")                                                 \
+X(RETRAIN_INTERVAL, "retrain", "interval", DURATION, "0s", "0s", "365d", "",                                           \
+  "train every model with a champion once in each such span; 0s for only when asked")                                  \
+X(RETRAIN_ROWS_MAX, "retrain", "rows_max", U64, "1000000", "100", "100000000", "rows",                                 \
+  "newest examples of a data set; bounds memory and disk")                                                             \
+X(RETRAIN_ROWS_MIN, "retrain", "rows_min", U64, "1000", "10", "100000000", "rows",                                     \
+  "with fewer examples nothing is trained")                                                                            \
+X(RETRAIN_POSITIVES_MIN, "retrain", "positives_min", U64, "50", "1", "100000000", "rows",                              \
+  "with fewer positives of the primary label among what is learned from nothing is trained")                           \
+X(RETRAIN_HEADS, "retrain", "heads", TEXT, "is_favorited", "1", "1000", "label[:weight],...",                          \
+  "what to learn when the champion has no head named as a label; the first is the primary one")                        \
+X(RETRAIN_HOLDOUT, "retrain", "holdout", DOUBLE, "0.2", "0.05", "0.5", "share",                                        \
+  "latest examples that are kept from the trainer and decide at the gate")                                             \
+X(RETRAIN_MARGIN, "retrain", "margin", DOUBLE, "0.002", "0", "1", "nats",                                              \
+  "log loss by which a candidate may be worse: it passes when more than this is ruled out")                            \
+X(RETRAIN_ALPHA, "retrain", "alpha", DOUBLE, "0.05", "0.000001", "0.5", "probability",                                 \
+  "chance that a candidate which is worse by the margin passes")                                                       \
+X(RETRAIN_TREES, "retrain", "trees", U64, "200", "1", "10000", "trees",                                                \
+  "most trees a head")                                                                                                 \
+X(RETRAIN_DEPTH, "retrain", "depth", U64, "6", "1", "16", "levels",                                                    \
+  "depth of a tree")                                                                                                   \
+X(RETRAIN_ETA, "retrain", "eta", DOUBLE, "0.1", "0.000001", "1", "",                                                   \
+  "learning rate")                                                                                                     \
+X(RETRAIN_SEED, "retrain", "seed", U64, "1", "0", "2147483647", "",                                                    \
+  "seed of the trainer; part of the manifest")                                                                         \
+X(RETRAIN_THREADS, "retrain", "threads", U64, "1", "1", "1024", "threads",                                             \
+  "threads of the trainer; part of the manifest, because other sums give other bytes")                                 \
+X(RETRAIN_MEMORY, "retrain", "memory", BYTES, "8GiB", "0", "16TiB", "",                                                \
+  "address space of the trainer; 0 for no limit")                                                                      \
+X(RETRAIN_TIME_LIMIT, "retrain", "time_limit", DURATION, "1h", "1s", "30d", "",                                        \
+  "a training that takes longer is ended and the run has failed")                                                      \
+X(RETRAIN_SHADOW, "retrain", "shadow", DURATION, "30s", "0s", "30d", "",                                               \
+  "how long a version that passed scores unseen before it is promoted")                                                \
+                                                                                                                       \
 X(BRIDGE_ADDRESS, "bridge", "address", TEXT, "127.0.0.1", "1", "300", "",                                              \
   "where dashboard and API listen; not loopback needs a token")                                                        \
 X(BRIDGE_PORT, "bridge", "port", U64, "3000", "0", "65535", "port",                                                    \

@@ -97,6 +97,7 @@ gw_status gw_entity_from_action(const struct gw_user_action *action, const struc
     first->target_user_id = action->has_target_user_id ? action->target_user_id : 0;
     first->request_join_id = action->has_request_join_id ? action->request_join_id : 0;
     first->position = action->has_position ? action->position : -1;
+    first->surface = action->surface;
     first->dwell_time_ms = action->has_dwell_time_ms ? action->dwell_time_ms : -1;
     if (first->tweet_id == 0 && first->target_user_id == 0) {
         return gw_fail(err, GW_E_INVALID, "neither tweet_id nor target_user_id");

@@ -112,6 +112,7 @@ gw_status gw_lane_init(struct gw_lane *lane, const struct gw_runtime *runtime, c
         .commit_interval_ms = (uint32_t)(options->commit_interval_us / 1000),
         .commit_records = options->commit_records,
         .commits_when_idle = options->commits_when_idle,
+        .end_events = options->end_events,
         .retry_max = (uint32_t)gw_config_u64(runtime->config, GW_OPT_WORKER_RETRY_MAX),
         .stop = runtime->stop,
         .status = &lane->status,

@@ -43,6 +43,7 @@ struct gw_lane_options {
     uint32_t records_max; // 0: worker.poll_records
     bool low_latency;
     bool commits_when_idle;
+    bool end_events;
     void (*delivered)(void *context, uint64_t tag, const char *topic, int32_t partition, int64_t offset);
 };
 

@@ -80,12 +80,17 @@ void gw_loop_drop_batch(struct gw_loop *loop, bool aborted)
     free_messages(loop);
 }
 
-gw_status gw_loop_emit(struct gw_loop *loop, const struct gw_kafka_output *output, gw_err *err)
+void gw_loop_touch(struct gw_loop *loop)
 {
     if (!loop->txn_dirty) {
         loop->txn_dirty = true;
         loop->txn_since_us = gw_clock_mono_us();
     }
+}
+
+gw_status gw_loop_emit(struct gw_loop *loop, const struct gw_kafka_output *output, gw_err *err)
+{
+    gw_loop_touch(loop);
     return loop->options.commit->ops->emit(loop->options.commit, output, err);
 }
 
@@ -229,6 +234,11 @@ static gw_status gather(struct gw_loop *loop, gw_err *err)
         if (!got) {
             break;
         }
+        if (record.partition_end) {
+            gw_loop_end_reached(loop, &record);
+            wait_ms = 0;
+            continue;
+        }
         if (!admit(loop, &record)) {
             wait_ms = 0;
             continue;
@@ -363,6 +373,7 @@ static gw_status start(struct gw_loop *loop, gw_err *err)
     struct gw_kafka_consumer_options consumer = {
         .client = loop->options.client,
         .group = loop->options.group,
+        .end_events = loop->options.end_events,
         .low_latency = loop->options.low_latency,
         .assigned = gw_loop_assigned,
         .revoked = gw_loop_revoked,

@@ -98,6 +98,7 @@ struct gw_loop_options {
     uint32_t commit_interval_ms;   // a transaction is committed when it is this old,
     uint64_t commit_records;       // or has so many records; 0: no such bound
     bool commits_when_idle;        // commit once a second also without records: the state has something to say (marks)
+    bool end_events;               // notice ends of partitions: gw_loop_each_partition then sees past commit markers
     uint32_t retry_max;            // RETRY attempts over the same batch before the loop gives up
     const atomic_bool *stop;       // set by the signal thread: drain and return
     struct gw_loop_status *status; // borrowed for the loop's life
@@ -120,7 +121,14 @@ struct gw_commit *gw_loop_commit(struct gw_loop *loop);
 bool gw_loop_owns(const struct gw_loop *loop, uint32_t source, int32_t partition);
 uint64_t gw_loop_polled_us(const struct gw_loop *loop); // monotonic time at which the first record of the batch came
 
-// Calls visit for every partition that is being read. next_offset: the next record to process.
+// The state changes without an input: the open transaction, or a new one, belongs to it, so that a failure rewinds.
+void gw_loop_touch(struct gw_loop *loop);
+
+// Stops reading a partition that is being read, or goes on. What is already polled still comes. A hold ends by itself
+// when the partition's state is released; holding what is not being read does nothing.
+void gw_loop_hold(struct gw_loop *loop, uint32_t source, int32_t partition, bool hold);
+
+// Calls visit for every partition that is being read. next_offset: the next record to process stands there or behind.
 void gw_loop_each_partition(struct gw_loop *loop,
                             void (*visit)(void *context, uint32_t source, int32_t partition, int64_t next_offset,
                                           int64_t last_append_time_ms),

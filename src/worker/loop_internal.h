@@ -28,6 +28,8 @@ struct gw_loop_partition {
     enum gw_partition_state state;
     struct gw_commit_position at;
     int64_t last_append_time_ms;
+    int64_t end_offset;   // end of the partition as reached last, past commit markers; below next_offset: not known
+    bool held;            // the worker does not want more of it for now
     int64_t lost_offset;  // a position that turned out to be gone; -1: none. Going back there needs another answer
     uint64_t retry_at_us; // next attempt of the step that the state asks for
 };
@@ -97,6 +99,7 @@ struct gw_loop_partition *gw_loop_find(struct gw_loop *loop, uint32_t source, in
 gw_status gw_loop_advance_partitions(struct gw_loop *loop, gw_err *err); // moves each one step nearer to RUNNING
 void gw_loop_rewind(struct gw_loop *loop, bool drop_state);              // every partition back to its committed offset
 bool gw_loop_takes_over(const struct gw_loop *loop); // a takeover is under way and wants its turn soon
+void gw_loop_end_reached(struct gw_loop *loop, const struct gw_kafka_record *end);
 void gw_loop_position_lost(struct gw_loop *loop, const struct gw_kafka_record *where, const char *reason);
 void gw_loop_update_lag(struct gw_loop *loop);
 

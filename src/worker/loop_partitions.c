@@ -70,6 +70,7 @@ void gw_loop_assigned(void *context, struct gw_kafka_position *positions, bool *
                    .partition = positions[i].partition,
                    .committed_offset = GW_KAFKA_OFFSET_NONE,
                    .next_offset = GW_KAFKA_OFFSET_NONE},
+            .end_offset = -1,
             .lost_offset = -1,
         };
     }
@@ -190,7 +191,7 @@ static gw_status seek(struct gw_loop *loop, struct gw_loop_partition *partition,
                                          .partition = partition->at.partition,
                                          .offset = partition->at.next_offset};
     gw_status status = gw_kafka_consumer_seek(loop->consumer, &position, 1, err);
-    if (status == GW_OK) {
+    if (status == GW_OK && !partition->held) {
         status = gw_kafka_consumer_resume(loop->consumer, &position, 1, err);
     }
     if (status != GW_OK) {
@@ -263,6 +264,8 @@ void gw_loop_rewind(struct gw_loop *loop, bool drop_state)
         partition->at.next_offset = partition->at.committed_offset;
         partition->at.ledger = partition->at.committed_ledger;
         partition->last_append_time_ms = 0; // a mark must not speak of records that were rolled back
+        partition->end_offset = -1;
+        partition->held = false;
         if (loop->options.state != NULL && drop_state) {
             loop->options.state->release(loop->options.worker, partition->at.source, partition->at.partition);
             enter(loop, partition, GW_PARTITION_TAKEOVER);
@@ -292,7 +295,38 @@ void gw_loop_position_lost(struct gw_loop *loop, const struct gw_kafka_record *w
         loop->options.state->release(loop->options.worker, partition->at.source, partition->at.partition);
     }
     partition->lost_offset = partition->at.committed_offset;
+    partition->end_offset = -1;
+    partition->held = false;
     enter(loop, partition, GW_PARTITION_HOMELESS);
+}
+
+void gw_loop_end_reached(struct gw_loop *loop, const struct gw_kafka_record *end)
+{
+    int source = source_of(loop, end->topic);
+    struct gw_loop_partition *partition = source < 0 ? NULL : gw_loop_find(loop, (uint32_t)source, end->partition);
+    if (partition != NULL && partition->state == GW_PARTITION_RUNNING) {
+        partition->end_offset = end->offset;
+    }
+}
+
+void gw_loop_hold(struct gw_loop *loop, uint32_t source, int32_t partition_number, bool hold)
+{
+    struct gw_loop_partition *partition = gw_loop_find(loop, source, partition_number);
+    if (partition == NULL || partition->held == hold ||
+        (partition->state != GW_PARTITION_RUNNING && partition->state != GW_PARTITION_SEEKING)) {
+        return;
+    }
+    partition->held = hold;
+    if (!hold) { // where the consumer stood when it was paused is not asked: the next turn moves it and lets it go on
+        enter(loop, partition, GW_PARTITION_SEEKING);
+        return;
+    }
+    struct gw_kafka_position position = {.topic = partition->at.topic, .partition = partition->at.partition};
+    gw_err err = {0};
+    if (gw_kafka_consumer_pause(loop->consumer, &position, 1, &err) != GW_OK) {
+        partition->held = false;
+        gw_log_warn("hold.pause_failed", "loop=%s reason='%s' action='asked again'", loop->options.name, err.message);
+    }
 }
 
 void gw_loop_update_lag(struct gw_loop *loop)
@@ -326,8 +360,8 @@ void gw_loop_each_partition(struct gw_loop *loop,
     for (size_t i = 0; i < loop->partition_count; i++) {
         const struct gw_loop_partition *partition = &loop->partitions[i];
         if (partition->state == GW_PARTITION_RUNNING) {
-            visit(context, partition->at.source, partition->at.partition, partition->at.next_offset,
-                  partition->last_append_time_ms);
+            visit(context, partition->at.source, partition->at.partition,
+                  GW_MAX(partition->at.next_offset, partition->end_offset), partition->last_append_time_ms);
         }
     }
 }

@@ -29,6 +29,9 @@
     X(PREDICTION_REPLIES, "prediction_replies")                                                                        \
     X(PREDICTIONS_FLAT, "predictions_flat")                                                                            \
     X(SERVED_CANDIDATES, "served_candidates")                                                                          \
+    X(TRAINING_EXAMPLES, "training_examples")                                                                          \
+    X(LABEL_SAMPLES, "label_samples")                                                                                  \
+    X(LABEL_WINDOWS, "label_windows")                                                                                  \
     X(SERVING_METRICS, "serving_metrics")                                                                              \
     X(MODEL_EVENTS, "model_events")                                                                                    \
     X(MODEL_ROUTES, "model_routes")
@@ -47,7 +50,9 @@ enum gw_topic {
     X("rekey", SOCIAL_WRITE_EVENT, START)                                                                              \
     X("rekey", USER_MODIFICATIONS, START)                                                                              \
     X("aggregate", ENTITY_EVENTS, START)                                                                               \
-    X("score", PREDICTION_REQUESTS, START)
+    X("score", PREDICTION_REQUESTS, START)                                                                             \
+    X("label", SERVED_CANDIDATES, START)                                                                               \
+    X("label", ENTITY_EVENTS, START)
 
 #define GW_LOG_ID_BYTES 16
 
@@ -67,7 +72,7 @@ struct gw_runtime {
     struct gw_entity_vocabulary *vocabulary;
     struct gw_feature_set *features;
     struct gw_metrics *metrics;
-    struct gw_runtime_group groups[8];
+    struct gw_runtime_group groups[16];
     char *redis_password;
     atomic_bool *stop;
 };
