@@ -43,8 +43,3 @@ struct gw_head_quality {
     gw_i128 predicted[GW_HEAD_QUALITY_GROUPS]; // sum of w p of the group
     uint64_t bins[2][GW_HEAD_QUALITY_BINS];    // weight by label and logit; 2^29 rows of 2^33 units fit
 };
-
-static inline double gw_head_sum(const struct gw_head_quality *quality, enum gw_head_sum sum)
-{
-    return (double)quality->sums[sum] / GW_HEAD_SUM_ONE;
-}

@@ -23,6 +23,11 @@ static const double undefined = (double)NAN;
 // Below so many effective rows of a class the variance of DeLong is not trusted.
 static const double delong_rows = 20.0;
 
+static double sum_of(const struct gw_head_quality *quality, enum gw_head_sum sum)
+{
+    return (double)quality->sums[sum] / GW_HEAD_SUM_ONE;
+}
+
 static double ratio(double a, double b)
 {
     return b > 0.0 ? a / b : undefined;
@@ -141,11 +146,11 @@ static double calibration_error(const struct gw_head_quality *quality, double to
 static void measure_entropy(const struct gw_head_quality *quality, double effective, struct gw_head_measures *to)
 {
     double rate = to->positives / to->examples;
-    double s1 = gw_head_sum(quality, GW_HEAD_SUM_W2);
-    double sy = gw_head_sum(quality, GW_HEAD_SUM_W2Y);
-    double sl = gw_head_sum(quality, GW_HEAD_SUM_W2L);
-    double sly = gw_head_sum(quality, GW_HEAD_SUM_W2LY);
-    double sll = gw_head_sum(quality, GW_HEAD_SUM_W2LL);
+    double s1 = sum_of(quality, GW_HEAD_SUM_W2);
+    double sy = sum_of(quality, GW_HEAD_SUM_W2Y);
+    double sl = sum_of(quality, GW_HEAD_SUM_W2L);
+    double sly = sum_of(quality, GW_HEAD_SUM_W2LY);
+    double sll = sum_of(quality, GW_HEAD_SUM_W2LL);
     double loss = to->log_loss;
     to->log_loss_interval =
         around(loss, standard_error(sll - 2.0 * loss * sl + loss * loss * s1, to->examples, effective));
@@ -165,17 +170,17 @@ static void measure_entropy(const struct gw_head_quality *quality, double effect
 
 static void measure_calibration(const struct gw_head_quality *quality, double effective, struct gw_head_measures *to)
 {
-    double predicted = gw_head_sum(quality, GW_HEAD_SUM_WP);
+    double predicted = sum_of(quality, GW_HEAD_SUM_WP);
     to->calibration = ratio(predicted, to->positives);
     to->calibration_error = calibration_error(quality, to->examples);
-    to->brier = gw_head_sum(quality, GW_HEAD_SUM_WB) / to->examples;
+    to->brier = sum_of(quality, GW_HEAD_SUM_WB) / to->examples;
     if (!(to->calibration > 0.0)) {
         return;
     }
     // Influence of the logarithm: (p - r y) / sum of w p.
     double r = to->calibration;
-    double sum = gw_head_sum(quality, GW_HEAD_SUM_W2PP) - 2.0 * r * gw_head_sum(quality, GW_HEAD_SUM_W2PY) +
-                 r * r * gw_head_sum(quality, GW_HEAD_SUM_W2Y);
+    double sum = sum_of(quality, GW_HEAD_SUM_W2PP) - 2.0 * r * sum_of(quality, GW_HEAD_SUM_W2PY) +
+                 r * r * sum_of(quality, GW_HEAD_SUM_W2Y);
     struct gw_interval ends = around(log(r), standard_error(sum, predicted, effective));
     to->calibration_interval = (struct gw_interval){exp(ends.low), exp(ends.high)};
 }
@@ -202,8 +207,8 @@ void gw_head_quality_measure(const struct gw_head_quality *quality, struct gw_he
     double negatives = (double)negative_units / GW_HEAD_WEIGHT_ONE;
     double total = (double)(positive_units + negative_units) / GW_HEAD_WEIGHT_ONE;
     double announced = (double)quality->counts[GW_HEAD_COUNT_ANNOUNCED_WEIGHT] / GW_HEAD_WEIGHT_ONE;
-    double squares = gw_head_sum(quality, GW_HEAD_SUM_W2);
-    double positive_squares = gw_head_sum(quality, GW_HEAD_SUM_W2Y);
+    double squares = sum_of(quality, GW_HEAD_SUM_W2);
+    double positive_squares = sum_of(quality, GW_HEAD_SUM_W2Y);
     struct gw_head_measures measures = {
         .rows = quality->counts[GW_HEAD_COUNT_ROWS],
         .positive_rows = quality->counts[GW_HEAD_COUNT_POSITIVE_ROWS],
@@ -216,7 +221,7 @@ void gw_head_quality_measure(const struct gw_head_quality *quality, struct gw_he
     undefine(&measures);
     if (total > 0.0) {
         double effective = total * total / squares;
-        measures.log_loss = gw_head_sum(quality, GW_HEAD_SUM_WL) / total;
+        measures.log_loss = sum_of(quality, GW_HEAD_SUM_WL) / total;
         measures.base_entropy = entropy(positives / total);
         measure_entropy(quality, effective, &measures);
         measure_calibration(quality, effective, &measures);

@@ -27,7 +27,7 @@ struct gw_quality_windows;
 struct gw_quality_windows_options {
     int64_t width_ms;    // > 0; windows start at multiples of it
     int64_t lateness_ms; // >= 0; how long past its end a window stays open
-    int64_t ahead_ms;    // >= 0; samples served further past the watermark are dropped
+    int64_t ahead_ms;    // >= 0; samples served further past the watermark (once there is one) are dropped
     uint32_t open_max;   // > 0; windows open at a time
 };
 
