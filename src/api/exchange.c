@@ -5,10 +5,10 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/rfc3339.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #define FURTHER_HEADERS_MAX 4
 #define RETRY_AFTER_S       1
@@ -178,16 +178,11 @@ bool gw_api_parse_id(struct gw_slice text, int64_t *ret_id)
 
 void gw_api_write_time(struct gw_json_writer *writer, const char *key, int64_t time_ms)
 {
-    int64_t seconds = time_ms / 1000 - (time_ms % 1000 < 0 ? 1 : 0);
-    time_t whole = (time_t)seconds;
-    struct tm utc;
-    char text[64];
+    char text[GW_RFC3339_BYTES];
     gw_json_write_key(writer, key);
-    if (gmtime_r(&whole, &utc) == NULL) {
+    if (gw_rfc3339_format(time_ms, text)) {
+        gw_json_write_text(writer, text);
+    } else {
         gw_json_write_null(writer);
-        return;
     }
-    size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text + length, sizeof text - length, ".%03dZ", (int)(time_ms - seconds * 1000));
-    gw_json_write_text(writer, text);
 }

@@ -6,12 +6,13 @@
 #include "cli/cli.h"
 
 #include "base/arena.h"
+#include "base/rfc3339.h"
 #include "registry/registry.h"
 #include "registry/views.h"
 #include "worker/relay_options.h"
 
 #define GW_CLI_ACTOR_BYTES 129
-#define GW_CLI_TIME_BYTES  32
+#define GW_CLI_TIME_BYTES  GW_RFC3339_BYTES
 #define GW_CLI_SHARE_BYTES 16
 
 // The registry as configured, and memory for what it tells.

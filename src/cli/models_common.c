@@ -5,7 +5,6 @@
 #include "api/change.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { ARENA_BLOCK_BYTES = 64 * 1024, ARENA_LIMIT_BYTES = 256 * 1024 * 1024 };
 
@@ -58,15 +57,9 @@ gw_status gw_cli_parse_version(const char *text, int32_t *ret_version, gw_err *e
 
 void gw_cli_format_time(int64_t time_ms, char ret_text[GW_CLI_TIME_BYTES])
 {
-    int64_t seconds = time_ms / 1000 - (time_ms % 1000 < 0 ? 1 : 0);
-    time_t whole = (time_t)seconds;
-    struct tm utc;
-    if (gmtime_r(&whole, &utc) == NULL) {
+    if (!gw_rfc3339_format(time_ms, ret_text)) {
         snprintf(ret_text, GW_CLI_TIME_BYTES, "-");
-        return;
     }
-    size_t length = strftime(ret_text, GW_CLI_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(ret_text + length, GW_CLI_TIME_BYTES - length, ".%03dZ", (int)(time_ms - seconds * 1000));
 }
 
 void gw_cli_format_share(uint32_t weight, char ret_text[GW_CLI_SHARE_BYTES])

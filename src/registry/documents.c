@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "registry/documents.h"
 
-#include <stdio.h>
-#include <time.h>
+#include "base/rfc3339.h"
 
 // ---- fields
 
@@ -54,18 +53,13 @@ static void write_share(struct gw_json_writer *writer, const char *key, uint32_t
 
 static void write_time(struct gw_json_writer *writer, const char *key, int64_t time_ms)
 {
-    int64_t seconds = time_ms / 1000 - (time_ms % 1000 < 0 ? 1 : 0);
-    time_t whole = (time_t)seconds;
-    struct tm utc;
+    char text[GW_RFC3339_BYTES];
     gw_json_write_key(writer, key);
-    if (gmtime_r(&whole, &utc) == NULL) {
+    if (gw_rfc3339_format(time_ms, text)) {
+        gw_json_write_text(writer, text);
+    } else {
         gw_json_write_null(writer);
-        return;
     }
-    char text[64];
-    size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text + length, sizeof text - length, ".%03dZ", (int)(time_ms - seconds * 1000));
-    gw_json_write_text(writer, text);
 }
 
 static void write_raw(struct gw_json_writer *writer, const char *key, const char *json)
