@@ -145,7 +145,12 @@ gw_status gw_score_write_served(struct gw_score_writer *writer, struct gw_loop *
 {
     const struct gw_score_model *model = answer->model;
     const struct gw_score_result *result = answer->result;
-    size_t feature_count = gw_bundle_info(model->bundle)->feature_count;
+    const struct gw_bundle_info *info = gw_bundle_info(model->bundle);
+    size_t feature_count = info->feature_count;
+    struct gw_slice head_names[GW_BUNDLE_HEADS_MAX];
+    for (size_t h = 0; h < info->head_count; h++) {
+        head_names[h] = gw_slice_text(info->heads[h].name);
+    }
     for (uint32_t rank = 0; rank < result->count; rank++) {
         uint32_t i = answer->order[rank];
         struct gw_served_candidate served = {
@@ -166,6 +171,8 @@ gw_status gw_score_write_served(struct gw_score_writer *writer, struct gw_loop *
         memcpy(served.request_id, answer->request->request_id, sizeof served.request_id);
         served.heads.items = (float *)(uintptr_t)(result->probabilities + (size_t)i * result->head_count);
         served.heads.count = result->head_count;
+        served.head_names.items = head_names;
+        served.head_names.count = info->head_count;
         if (!ENCODE(writer, GW_TOPIC_SERVED_CANDIDATES, gw_served_candidate_encode, &served)) {
             return gw_fail(err, GW_E_MEMORY, "no memory to encode a served candidate");
         }
