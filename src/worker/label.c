@@ -222,8 +222,7 @@ static gw_status check_counts(struct gw_label_lane *lane, gw_err *err)
     uint32_t events = gw_runtime_partitions(lane->runtime, GW_TOPIC_ENTITY_EVENTS);
     uint32_t windows = gw_runtime_partitions(lane->runtime, GW_TOPIC_LABEL_WINDOWS);
     if (served != events || served != windows) {
-        return gw_fail(err, GW_E_CONFIG,
-                       "'%s', '%s' and '%s' have %u, %u and %u partitions: give them one count_group",
+        return gw_fail(err, GW_E_CONFIG, "'%s', '%s' and '%s' have %u, %u and %u partitions: give them one count_group",
                        gw_runtime_topic(lane->runtime, GW_TOPIC_SERVED_CANDIDATES),
                        gw_runtime_topic(lane->runtime, GW_TOPIC_ENTITY_EVENTS),
                        gw_runtime_topic(lane->runtime, GW_TOPIC_LABEL_WINDOWS), served, events, windows);

@@ -22,7 +22,7 @@ enum gw_label_source { GW_LABEL_SERVED, GW_LABEL_ACTIONS, GW_LABEL_SOURCES };
 
 enum {
     GW_LABEL_PARTITIONS_MAX = 256,
-    GW_LABEL_EVENT_TOPICS = 4,              // what rekey reads: marks name them by number
+    GW_LABEL_EVENT_TOPICS = 4,               // what rekey reads: marks name them by number
     GW_LABEL_BATCH_PAYLOAD_BYTES = 32 << 20, // a poll ends with the record that passes it
 };
 

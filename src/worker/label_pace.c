@@ -142,7 +142,8 @@ static void note_full(struct gw_label_lane *lane, const bool full[GW_LABEL_SOURC
     for (int s = 0; s < GW_LABEL_SOURCES; s++) {
         uint64_t since_us = lane->full_since_us[s];
         lane->full_since_us[s] = !full[s] ? 0 : since_us == 0 ? now_us : since_us;
-        if (full[s] && since_us != 0 && now_us - since_us > FULL_LOG_US && now_us - lane->full_logged_us > FULL_LOG_US) {
+        if (full[s] && since_us != 0 && now_us - since_us > FULL_LOG_US &&
+            now_us - lane->full_logged_us > FULL_LOG_US) {
             lane->full_logged_us = now_us;
             gw_log_error("label.full", "input=%s seconds=%llu action='see that the other input moves, or raise %s'",
                          gw_runtime_topic(lane->runtime, input_topics[s]),
@@ -164,8 +165,8 @@ void gw_label_pace(struct gw_label_lane *lane)
             if (!side->claimed) {
                 continue;
             }
-            uint8_t hold = (uint8_t)((is_ahead(side, other) ? GW_LABEL_HOLD_AHEAD : 0) |
-                                     (full[s] ? GW_LABEL_HOLD_FULL : 0));
+            uint8_t hold =
+                (uint8_t)((is_ahead(side, other) ? GW_LABEL_HOLD_AHEAD : 0) | (full[s] ? GW_LABEL_HOLD_FULL : 0));
             if (hold != side->hold) {
                 gw_log(GW_LOG_DEBUG, "label.hold", "source=%u partition=%d hold=%u", s, p, hold);
             }

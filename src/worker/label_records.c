@@ -23,8 +23,8 @@ int32_t gw_label_action_number(enum gw_action_type type)
     return action_numbers[type] - 1;
 }
 
-gw_status gw_label_read_served(struct gw_slice body, uint32_t schema_id, int64_t append_time_ms,
-                               struct gw_arena *arena, struct gw_label_served *ret_served, gw_err *err)
+gw_status gw_label_read_served(struct gw_slice body, uint32_t schema_id, int64_t append_time_ms, struct gw_arena *arena,
+                               struct gw_label_served *ret_served, gw_err *err)
 {
     struct gw_served_candidate served;
     GW_TRY(gw_served_candidate_decode(body, arena, &served, err));
@@ -115,6 +115,8 @@ struct gw_label_sample gw_label_write_sample(const struct gw_label_example *exam
                                      .closed_at_ms = closed_at_ms};
     sample.heads.items = served->heads.items;
     sample.heads.count = served->heads.count;
+    sample.head_names.items = served->head_names.items;
+    sample.head_names.count = served->head_names.count;
     return sample;
 }
 
@@ -136,9 +138,8 @@ gw_status gw_label_read_entry(struct gw_slice key, const struct gw_label_window 
     if (key.size == 0 || key.size > GW_LABEL_KEY_BYTES_MAX) {
         return gw_fail(err, GW_E_MISMATCH, "state key of %zu bytes", key.size);
     }
-    *ret_entry = (struct gw_label_entry){.kind = (enum gw_label_entry_kind)key.data[0],
-                                         .key_bytes = (uint8_t)key.size,
-                                         .tombstone = window == NULL};
+    *ret_entry = (struct gw_label_entry){
+        .kind = (enum gw_label_entry_kind)key.data[0], .key_bytes = (uint8_t)key.size, .tombstone = window == NULL};
     memcpy(ret_entry->key, key.data, key.size);
     if (window != NULL) {
         ret_entry->payload = window->payload;
