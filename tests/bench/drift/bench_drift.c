@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+// The drift detectors in memory: what a value costs, how long between false alarms, how long until a drift is seen.
+// bench_drift [--runs N] CASE...
+#include "support/report.h"
+
+#include "../../unit/drift/sim.h"
+#include "base/clock.h"
+#include "drift/bank.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXACT_ROWS = 1000000, FEATURES = 48, RUNS_MAX = 100 };
+
+static gw_status no_alarm(void *context, const struct gw_drift_alarm *alarm, gw_err *err)
+{
+    (void)context;
+    (void)alarm;
+    return gw_fail(err, GW_E_INTERNAL, "an alarm in a benchmark of costs");
+}
+
+// Rows of normal features, every fourth of them of ten categories.
+static float *draw_rows(size_t rows, struct gw_rng *rng, bool categories)
+{
+    float *values = gw_mem_calloc(rows * FEATURES, sizeof *values);
+    GW_ASSERT(values != NULL);
+    for (size_t i = 0; i < rows * FEATURES; i++) {
+        bool category = categories && i % FEATURES % 4 == 3;
+        values[i] = category ? (float)gw_rng_below(rng, 10) : (float)gw_rng_normal(rng);
+    }
+    return values;
+}
+
+static void cost_of(const char *metric, bool categories, uint32_t runs)
+{
+    enum { REFERENCE = 20000, LAPS = 3 };
+    struct gw_rng rng;
+    char text[FEATURES][8];
+    const char *names[FEATURES];
+    for (uint32_t i = 0; i < FEATURES; i++) {
+        snprintf(text[i], sizeof text[i], "f%u", i);
+        names[i] = text[i];
+    }
+    gw_rng_init(&rng, 1);
+    float *reference = draw_rows(REFERENCE, &rng, categories);
+    float scores[REFERENCE];
+    for (size_t i = 0; i < REFERENCE; i++) {
+        scores[i] = reference[i * FEATURES];
+    }
+    const struct gw_drift_rows rows = {.values = reference,
+                                       .row_count = REFERENCE,
+                                       .feature_count = FEATURES,
+                                       .names = names,
+                                       .scored_count = REFERENCE,
+                                       .scores = scores};
+    const struct gw_drift_build_options options = {.independent = true};
+    struct gw_drift_profile *profile = NULL;
+    struct gw_drift_bank *bank = NULL;
+    struct gw_drift_sink sink = {.alarm = no_alarm};
+    GW_ASSERT(gw_drift_profile_build(&rows, &options, &profile, NULL) == GW_OK);
+    GW_ASSERT(gw_drift_bank_new(profile, &gw_drift_bank_defaults, &bank, NULL) == GW_OK);
+    double ns[RUNS_MAX];
+    for (uint32_t run = 0; run < runs; run++) {
+        uint64_t start = gw_clock_thread_cpu_ns();
+        for (uint32_t lap = 0; lap < LAPS; lap++) {
+            for (size_t i = 0; i < REFERENCE; i++) { // live rows without drift
+                const float *row = reference + i * FEATURES;
+                GW_ASSERT(gw_drift_bank_feed(bank, row, FEATURES, row[0], (int64_t)i, &sink, NULL) == GW_OK);
+            }
+        }
+        ns[run] = (double)(gw_clock_thread_cpu_ns() - start) / ((double)LAPS * REFERENCE * (FEATURES + 1));
+    }
+    bench_report_runs("drift", "detector_cost", metric, ns, runs, "ns");
+    gw_drift_bank_free(bank);
+    gw_drift_profile_free(profile);
+    gw_mem_free(reference);
+}
+
+static void detector_cost(uint32_t runs)
+{
+    cost_of("ns_per_value", false, runs);
+    cost_of("ns_per_value_quarter_categorical", true, runs);
+}
+
+static struct sim_source source_of(uint64_t seed, double rho, double shift, double spread)
+{
+    struct sim_source source = {.rho = rho, .shift = shift, .spread = spread};
+    gw_rng_init(&source.rng, seed);
+    return source;
+}
+
+static void delay(uint32_t runs)
+{
+    static const double thresholds[] = {1e4, 6.5e4, 30.0 * 86400.0 * 1000.0};
+    static const char *const names[] = {"delay_c1e4", "delay_c65e3", "delay_30_days_at_1000_per_s"};
+    static const struct {
+        const char *metric;
+        double shift;
+        double spread;
+    } drifts[] = {{"rows_shift_0.1", 0.1, 1.0},  {"rows_shift_0.25", 0.25, 1.0},  {"rows_shift_0.5", 0.5, 1.0},
+                  {"rows_shift_1", 1.0, 1.0},    {"rows_spread_1.25", 0.0, 1.25}, {"rows_spread_1.5", 0.0, 1.5}};
+    struct gw_drift_profile *profile = sim_exact(EXACT_ROWS);
+    for (size_t t = 0; t < GW_COUNT_OF(thresholds); t++) {
+        for (size_t d = 0; d < GW_COUNT_OF(drifts); d++) {
+            struct sim_source source = source_of(100 + d, 0.0, drifts[d].shift, drifts[d].spread);
+            bench_report("drift", names[t], drifts[d].metric,
+                         sim_delay(&profile->features[0], source, thresholds[t], 10000, 1000000, 40 * runs), "rows");
+        }
+    }
+    gw_drift_profile_free(profile);
+}
+
+static void run_length(uint32_t runs)
+{
+    static const struct {
+        const char *name;
+        double rho;
+        double threshold;
+    } cases[] = {{"run_length_iid", 0.0, 1e4},
+                 {"run_length_ar1_0.5", 0.5, 1e4},
+                 {"run_length_ar1_0.9", 0.9, 1e4},
+                 {"run_length_ar1_0.5", 0.5, 1e5}};
+    for (size_t i = 0; i < GW_COUNT_OF(cases); i++) {
+        uint64_t rows = (uint64_t)20000000 * runs;
+        struct gw_drift_profile *profile =
+            cases[i].rho > 0.0 ? sim_drawn(source_of(7, cases[i].rho, 0.0, 1.0), 200000, 0.0) : sim_exact(EXACT_ROWS);
+        const struct gw_drift_feature *feature = &profile->features[0];
+        uint64_t alarms = sim_alarms(feature, source_of(9, cases[i].rho, 0.0, 1.0), cases[i].threshold, rows);
+        bench_report("drift", cases[i].name, "promised_rows", cases[i].threshold, "rows");
+        bench_report("drift", cases[i].name, "tau", feature->tau_location, "");
+        bench_report("drift", cases[i].name, "alarms", (double)alarms, "");
+        bench_report("drift", cases[i].name, "mean_rows", (double)rows / (double)GW_MAX(alarms, 1), "rows");
+        gw_drift_profile_free(profile);
+    }
+}
+
+// References of 1,000 rows: what their sampling error would cost without the tolerance, and does with it.
+static void finite_reference(uint32_t runs)
+{
+    enum { REFERENCES = 12 };
+    uint64_t alarms = 0;
+    uint64_t rows = (uint64_t)1000000 * runs;
+    for (uint64_t i = 0; i < REFERENCES; i++) {
+        struct gw_drift_profile *profile = sim_drawn(source_of(50 + i, 0.0, 0.0, 1.0), 1000, 0.0);
+        alarms += sim_alarms(&profile->features[0], source_of(80 + i, 0.0, 0.0, 1.0), 1e5, rows);
+        gw_drift_profile_free(profile);
+    }
+    bench_report("drift", "finite_reference_1000", "promised_rows", 1e5, "rows");
+    bench_report("drift", "finite_reference_1000", "alarms", (double)alarms, "");
+    bench_report("drift", "finite_reference_1000", "mean_rows", (double)rows * REFERENCES / (double)GW_MAX(alarms, 1),
+                 "rows");
+}
+
+static void profile_build(uint32_t runs)
+{
+    struct gw_rng rng;
+    enum { ROWS = 200000 };
+    gw_rng_init(&rng, 3);
+    float *values = gw_mem_calloc(ROWS, sizeof *values);
+    GW_ASSERT(values != NULL);
+    for (size_t i = 0; i < ROWS; i++) {
+        values[i] = (float)gw_rng_normal(&rng);
+    }
+    double ns[RUNS_MAX];
+    for (uint32_t run = 0; run < runs; run++) {
+        uint64_t start = gw_clock_thread_cpu_ns();
+        gw_drift_profile_free(sim_profile_of(values, ROWS, false, 0.0));
+        ns[run] = (double)(gw_clock_thread_cpu_ns() - start) / ROWS;
+    }
+    bench_report_runs("drift", "profile_build", "ns_per_value", ns, runs, "ns");
+    gw_mem_free(values);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(uint32_t runs);
+} cases[] = {{"detector_cost", detector_cost},
+             {"delay", delay},
+             {"run_length", run_length},
+             {"finite_reference", finite_reference},
+             {"profile_build", profile_build}};
+
+int main(int argc, char **argv)
+{
+    uint32_t runs = 5;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc) {
+            long wanted = strtol(argv[++i], NULL, 10);
+            runs = (uint32_t)GW_MIN(GW_MAX(wanted, 1), RUNS_MAX);
+            continue;
+        }
+        bool found = false;
+        for (size_t c = 0; c < GW_COUNT_OF(cases); c++) {
+            if (strcmp(argv[i], cases[c].name) == 0) {
+                cases[c].run(runs);
+                found = true;
+            }
+        }
+        if (!found) {
+            fprintf(stderr, "bench_drift: unknown case '%s'\n", argv[i]);
+            return EXIT_FAILURE;
+        }
+    }
+    return EXIT_SUCCESS;
+}
