@@ -164,7 +164,9 @@ static inline bool rollout_pumped(void *context)
 {
     const struct rollout_pump *pump = context;
     size_t same[TRAFFIC_LANES] = {0};
-    bool behind = rollout.traffic.sent - rollout.traffic.answered > ROLLOUT_UNANSWERED_MAX;
+    bool behind =
+        traffic_unanswered(&rollout.traffic, TRAFFIC_BULK) + traffic_unanswered(&rollout.traffic, TRAFFIC_SYNC) >
+        ROLLOUT_UNANSWERED_MAX;
     for (int lane = 0; lane < TRAFFIC_LANES && !behind; lane++) {
         traffic_send(&rollout.traffic, (enum traffic_lane)lane,
                      &(struct traffic_ask){.user = (int64_t)rollout.traffic.sent % ROLLOUT_PUMP_USERS});
@@ -217,10 +219,18 @@ static inline void rollout_assert_taken_over(size_t first, int32_t from, int32_t
 
 // ---- life -----------------------------------------------------------------------------------------------------------
 
+// Starts the bridge (again) on the same port.
+static inline void rollout_run_bridge(void)
+{
+    char port[64];
+    snprintf(port, sizeof port, "bridge.port=%u", rollout.bridge_port);
+    const char *const sets[] = {port, "bridge.api_port=0", "bridge.predict_timeout=10s", NULL};
+    rollout.bridge = cluster_run(&rollout.cluster, "bridge", sets);
+}
+
 // `more` (NULL-terminated, or NULL) is for the cluster.
 static inline void rollout_begin(const char *const *more)
 {
-    char ports[2][64];
     gw_err err = {0};
     rollout = (struct rollout){.champion = TEST_MODEL_VERSION, .bridge_port = free_port()};
     cluster_begin(&rollout.cluster, "rollout", more);
@@ -233,11 +243,9 @@ static inline void rollout_begin(const char *const *more)
     rollout.store = cluster_store(&rollout.cluster);
     offline_rows_put(&rollout.rows, &rollout.cluster, rollout.store);
     traffic_open(&rollout.traffic, &rollout.cluster, ROLLOUT_REQUESTS_MAX);
-    snprintf(ports[0], sizeof ports[0], "bridge.port=%u", rollout.bridge_port);
-    snprintf(ports[1], sizeof ports[1], "bridge.api_port=0");
-    const char *const sets[] = {ports[0], ports[1], "bridge.predict_timeout=10s", NULL};
     rollout.score = cluster_run_ready(&rollout.cluster, "score", NULL);
-    rollout.bridge = cluster_run_ready(&rollout.cluster, "bridge", sets);
+    rollout_run_bridge();
+    cluster_wait_ready(&rollout.bridge);
 }
 
 static inline void rollout_end(void)

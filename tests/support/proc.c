@@ -115,6 +115,12 @@ bool proc_running(struct proc *proc)
     return proc->pid > 0;
 }
 
+long proc_pid(const struct proc *proc)
+{
+    assert_true(proc->pid > 0);
+    return (long)proc->pid;
+}
+
 void proc_signal(struct proc *proc, int signal_number)
 {
     if (!proc_running(proc)) {

@@ -14,7 +14,8 @@ struct proc;
 // proc_forget_all.
 struct proc *proc_start(const char *name, const char *const *argv, const char *log_path);
 
-bool proc_running(struct proc *proc); // reaps it when it has ended
+bool proc_running(struct proc *proc);   // reaps it when it has ended
+long proc_pid(const struct proc *proc); // of one that runs
 
 // Sends the signal; the child may live on (SIGSTOP, SIGCONT, SIGTERM).
 void proc_signal(struct proc *proc, int signal_number);

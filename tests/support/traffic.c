@@ -31,6 +31,7 @@ size_t traffic_send(struct traffic *traffic, enum traffic_lane lane, const struc
     struct offline_request request;
     assert_true(traffic->sent < traffic->capacity);
     size_t number = traffic->sent++;
+    traffic->asked[lane]++;
     traffic->requests[number] = (struct traffic_request){.lane = lane, .user = ask->user};
     offline_request_init(&request, number, ask->user, true);
     request.record.model_name = ask->model != NULL ? gw_slice_text(ask->model) : (struct gw_slice){0};
@@ -52,12 +53,12 @@ static void note(struct traffic *traffic, const struct gw_kafka_record *record, 
         return; // the bridge's own
     }
     struct traffic_request *request = &traffic->requests[number];
+    assert_int_equal(request->lane, traffic->draining);
     if (request->answers++ > 0) {
-        traffic->repeated++;
+        traffic->repeated[request->lane]++;
         return;
     }
-    traffic->answered++;
-    assert_int_equal(request->lane, traffic->draining);
+    traffic->answered[request->lane]++;
     assert_int_equal(request->user, prediction->user_id);
     request->status = prediction->status;
     request->version = prediction->model_version;
@@ -98,18 +99,36 @@ void traffic_drain(struct traffic *traffic)
     }
 }
 
+size_t traffic_unanswered(const struct traffic *traffic, enum traffic_lane lane)
+{
+    return traffic->asked[lane] - traffic->answered[lane];
+}
+
+struct completion {
+    struct traffic *traffic;
+    enum traffic_lane lane;
+};
+
 static bool is_complete(void *context)
 {
-    struct traffic *traffic = context;
-    traffic_drain(traffic);
-    return traffic->answered == traffic->sent;
+    const struct completion *completion = context;
+    traffic_drain(completion->traffic);
+    return traffic_unanswered(completion->traffic, completion->lane) == 0;
+}
+
+void traffic_complete_lane(struct traffic *traffic, enum traffic_lane lane)
+{
+    struct completion completion = {traffic, lane};
+    records_flush(traffic->cluster);
+    wait_until(is_complete, &completion, CLUSTER_WAIT_MS, "an answer to every request");
+    assert_int_equal(traffic->repeated[lane], 0);
 }
 
 void traffic_complete(struct traffic *traffic)
 {
-    records_flush(traffic->cluster);
-    wait_until(is_complete, traffic, CLUSTER_WAIT_MS, "an answer to every request");
-    assert_int_equal(traffic->repeated, 0);
+    for (int lane = 0; lane < TRAFFIC_LANES; lane++) {
+        traffic_complete_lane(traffic, (enum traffic_lane)lane);
+    }
 }
 
 const struct traffic_request *traffic_ask(struct traffic *traffic, enum traffic_lane lane,

@@ -41,8 +41,9 @@ struct traffic {
     struct traffic_request *requests; // by number
     size_t capacity;
     size_t sent;
-    size_t answered; // requests that have an answer
-    size_t repeated; // answers after the first
+    size_t asked[TRAFFIC_LANES];    // of these
+    size_t answered[TRAFFIC_LANES]; // that have an answer
+    size_t repeated[TRAFFIC_LANES]; // answers after the first
     uint64_t arrivals;
     enum traffic_lane draining;
     struct gw_arena arena;
@@ -57,8 +58,12 @@ size_t traffic_send(struct traffic *traffic, enum traffic_lane lane, const struc
 
 void traffic_drain(struct traffic *traffic);
 
-// Waits until every request is answered; each must be once.
+// Waits until every request (of the lane) is answered; each must be once.
 void traffic_complete(struct traffic *traffic);
+
+void traffic_complete_lane(struct traffic *traffic, enum traffic_lane lane);
+
+size_t traffic_unanswered(const struct traffic *traffic, enum traffic_lane lane);
 
 // Sends one and waits for its answer.
 const struct traffic_request *traffic_ask(struct traffic *traffic, enum traffic_lane lane,
