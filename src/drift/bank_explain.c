@@ -14,16 +14,16 @@ uint64_t gw_drift_bank_window(const struct gw_drift_bank *bank, const struct ban
     for (uint32_t b = 0; b < rows; b++) {
         counts[b] = 0.0;
     }
-    // Newest first, and at least one block's worth of rows before the change ends the window.
+    // Newest first; the change ends the window once it has enough rows.
     for (uint32_t back = 0; back < BANK_BLOCKS; back++) {
         uint32_t block = (bank->block + BANK_BLOCKS - back) % BANK_BLOCKS;
         bool before_change = bank->block_row[block] < stream->calm_row[kind];
-        if (before_change && total >= BANK_BLOCK_ROWS) {
+        if (before_change && total >= BANK_WINDOW_ROWS) {
             break;
         }
         uint64_t in_block = 0;
         for (uint32_t b = 0; b < rows; b++) {
-            uint16_t count = stream->counts[block * rows + b];
+            uint8_t count = stream->counts[block * rows + b];
             counts[b] += count;
             in_block += count;
         }

@@ -6,8 +6,9 @@
 #include "drift/detector.h"
 
 enum {
-    BANK_BLOCKS = 8,       // the window is at most so many blocks
-    BANK_BLOCK_ROWS = 256, // of so many rows
+    BANK_BLOCKS = 32,      // the window is at most so many blocks
+    BANK_BLOCK_ROWS = 64,  // of so many rows, fewer than a uint8_t counts
+    BANK_WINDOW_ROWS = 128, // the window is at least so many rows, once there are
     BANK_LOOK_ROWS = 64,   // between looks at open episodes
     BANK_KINDS = 2         // tilt, absence
 };
@@ -22,7 +23,7 @@ struct bank_stream {
     int64_t calm_ms[BANK_KINDS];
     const struct gw_drift_feature *feature;
     struct gw_drift_learned *learned; // categorical features, else NULL
-    uint16_t *counts;                 // [BANK_BLOCKS][row_count]: rows of the window by block
+    uint8_t *counts;                  // [BANK_BLOCKS][row_count]: rows of the window by block
     struct gw_drift_episode episode[BANK_KINDS];
     uint64_t restored_rows; // rows that the restored state stands for
     bool restored;

@@ -2,9 +2,9 @@
 // The bank's states: what a changelog keeps, so that a restart goes on as if nothing had happened, to the bit.
 //
 //   every record: "GWDS" version:u32 fingerprint:u64 rows:u64, then
-//   "bank":       looked_row:u64 block:u32 block_rows:u32 now_ms:i64 mean:f64 harm:f64 (block_ms:i64 block_row:u64)[8]
+//   "bank":       looked_row:u64 block:u32 block_rows:u32 now_ms:i64 mean:f64 harm:f64 (block_ms:i64 block_row:u64)[32]
 //   "stream/..":  tilt:f32[16] absence:f32[16] e:f32[2] (calm_row:u64 calm_ms:i64 episode:64 bytes)[2]
-//                 counts:u16[8][rows] learned, when categorical
+//                 counts:u8[32][rows] learned, when categorical
 #include "base/check.h"
 #include "drift/bank_internal.h"
 #include "drift/pack.h"
@@ -136,7 +136,7 @@ static gw_status restore_bank(struct gw_drift_bank *bank, struct gw_drift_reader
     return GW_OK;
 }
 
-static bool counts_valid(const uint16_t *counts, uint32_t rows)
+static bool counts_valid(const uint8_t *counts, uint32_t rows)
 {
     for (uint32_t block = 0; block < BANK_BLOCKS; block++) {
         uint32_t sum = 0;
