@@ -41,6 +41,7 @@ static const struct {
     {"aggregate", GW_TOPIC_FEATURE_UPDATES},
     {"score", GW_TOPIC_PREDICTIONS},
     {"label", GW_TOPIC_LABEL_WINDOWS},
+    {"monitor", GW_TOPIC_MONITOR_STATE},
 };
 
 struct groups {

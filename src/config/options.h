@@ -154,6 +154,21 @@ X(LABEL_MEMORY, "label", "memory", BYTES, "1GiB", "1MiB", "1TiB", "",           
 X(LABEL_SAMPLE_RATE, "label", "sample_rate", U64, "2000", "1", "1000000", "samples/s",                                 \
   "most samples a thread gives to the monitor; beyond it a hash chooses, and weights say so")                          \
                                                                                                                        \
+X(MONITOR_WINDOW, "monitor", "window", DURATION, "5m", "1s", "1d", "",                                                 \
+  "length of the windows of event time in which live quality is measured; changing it starts open windows anew")       \
+X(MONITOR_LATENESS, "monitor", "lateness", DURATION, "1m", "0s", "1d", "",                                             \
+  "how long past its end a window waits for samples; more than partitions of label differ in time")                    \
+X(MONITOR_AHEAD, "monitor", "ahead", DURATION, "1m", "0s", "1d", "",                                                   \
+  "samples that were served this much later than they were appended are dropped: their clock is wrong")                \
+X(MONITOR_WINDOWS_MAX, "monitor", "windows_max", U64, "256", "1", "100000", "windows",                                 \
+  "open windows of a model, each of a version and variant; one takes 67 KiB for each head")                            \
+X(MONITOR_MODELS_MAX, "monitor", "models_max", U64, "256", "1", "100000", "models",                                    \
+  "models of a partition; samples of others are counted and dropped")                                                  \
+X(MONITOR_COMMIT_INTERVAL, "monitor", "commit_interval", DURATION, "1s", "1ms", "10s", "",                             \
+  "age at which a transaction commits; windows that changed are written once in each")                                 \
+X(MONITOR_THREADS, "monitor", "threads", U64, "1", "1", "64", "threads",                                               \
+  "members of the consumer group in this process")                                                                     \
+                                                                                                                       \
 X(RETRAIN_ENABLED, "retrain", "enabled", BOOL, "true", "", "", "",                                                     \
   "kill switch: false refuses every training, and records that")                                                       \
 X(RETRAIN_COOLDOWN, "retrain", "cooldown", DURATION, "10m", "0s", "365d", "",                                          \

@@ -46,6 +46,7 @@ static const struct {
      .topic_count = 1},
     {.name = "score", .topics = {GW_TOPIC_PREDICTION_REQUESTS}, .topic_count = 1},
     {.name = "label", .topics = {GW_TOPIC_SERVED_CANDIDATES, GW_TOPIC_ENTITY_EVENTS}, .topic_count = 2},
+    {.name = "monitor", .from_transactions = true, .topics = {GW_TOPIC_LABEL_SAMPLES}, .topic_count = 1},
     {.name = "score-sync"}, // at-least-once: its scorers say how far behind they are
 };
 _Static_assert(GW_COUNT_OF(groups) <= GW_BRIDGE_GROUPS_MAX, "room for every group");

@@ -32,6 +32,8 @@
     X(TRAINING_EXAMPLES, "training_examples")                                                                          \
     X(LABEL_SAMPLES, "label_samples")                                                                                  \
     X(LABEL_WINDOWS, "label_windows")                                                                                  \
+    X(MONITOR_STATE, "monitor_state")                                                                                  \
+    X(MODEL_QUALITY, "model_quality")                                                                                  \
     X(SERVING_METRICS, "serving_metrics")                                                                              \
     X(MODEL_EVENTS, "model_events")                                                                                    \
     X(MODEL_ROUTES, "model_routes")
@@ -52,7 +54,8 @@ enum gw_topic {
     X("aggregate", ENTITY_EVENTS, START)                                                                               \
     X("score", PREDICTION_REQUESTS, START)                                                                             \
     X("label", SERVED_CANDIDATES, START)                                                                               \
-    X("label", ENTITY_EVENTS, START)
+    X("label", ENTITY_EVENTS, START)                                                                                   \
+    X("monitor", LABEL_SAMPLES, START)
 
 #define GW_LOG_ID_BYTES 16
 
