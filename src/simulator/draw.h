@@ -23,6 +23,10 @@ enum gw_sim_stream {
     GW_SIM_STREAM_ACTION,
     GW_SIM_STREAM_SOCIAL,
     GW_SIM_STREAM_DELETE,
+    GW_SIM_STREAM_STRUCK, // by a drift
+    GW_SIM_STREAM_POISON,
+    GW_SIM_STREAM_SAMPLE,
+    GW_SIM_STREAM_BACKFILL,
 };
 
 static inline uint64_t gw_sim_hash(uint64_t seed, enum gw_sim_stream stream, uint64_t a, uint64_t b)

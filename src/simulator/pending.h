@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct gw_sim_pending {
     uint16_t position;
     uint8_t kind;   // enum gw_sim_kind
     uint8_t action; // enum gw_sim_action_kind when kind is an action
+    bool is_edit;   // of a tweet; else its delete
 };
 
 // Zero-initialised is empty and valid.

@@ -117,7 +117,8 @@ void gw_sim_draw_candidates(struct gw_sim_draw *draw, const struct gw_sim_world 
 
 // ---- truth
 
-static struct gw_sim_factors factors_of(const struct gw_sim_draw *draw, const struct gw_sim_world *world, size_t index)
+struct gw_sim_factors gw_sim_draw_factors(const struct gw_sim_draw *draw, const struct gw_sim_world *world,
+                                          size_t index)
 {
     const struct gw_sim_alive *alive = draw->tweets[index];
     return (struct gw_sim_factors){
@@ -132,11 +133,16 @@ static struct gw_sim_factors factors_of(const struct gw_sim_draw *draw, const st
     };
 }
 
-static double probability(const struct gw_sim_draw *draw, const struct gw_sim_alive *alive,
-                          struct gw_sim_factors *factors, enum gw_sim_head head)
+bool gw_sim_draw_is_possible(const struct gw_sim_draw *draw, size_t index, enum gw_sim_head head)
 {
-    if ((head == GW_SIM_PHOTO_EXPAND && !alive->tweet.has_image) ||
-        (head == GW_SIM_VIDEO_PLAYBACK50 && !alive->tweet.has_video)) {
+    const struct gw_sim_tweet *tweet = &draw->tweets[index]->tweet;
+    return (head != GW_SIM_PHOTO_EXPAND || tweet->has_image) && (head != GW_SIM_VIDEO_PLAYBACK50 || tweet->has_video);
+}
+
+static double probability(const struct gw_sim_draw *draw, size_t index, struct gw_sim_factors *factors,
+                          enum gw_sim_head head)
+{
+    if (!gw_sim_draw_is_possible(draw, index, head)) {
         return 0.0;
     }
     factors->tilt = draw->tilts[head];
@@ -146,8 +152,8 @@ static double probability(const struct gw_sim_draw *draw, const struct gw_sim_al
 double gw_sim_draw_probability(const struct gw_sim_draw *draw, const struct gw_sim_world *world, size_t index,
                                enum gw_sim_head head)
 {
-    struct gw_sim_factors factors = factors_of(draw, world, index);
-    return probability(draw, draw->tweets[index], &factors, head);
+    struct gw_sim_factors factors = gw_sim_draw_factors(draw, world, index);
+    return probability(draw, index, &factors, head);
 }
 
 // ---- outcome
@@ -167,6 +173,12 @@ static int64_t draw_delay_ms(struct gw_rng *rng)
     return (int64_t)GW_MIN(delay_ms, (double)GW_SIM_DELAY_MAX_MS);
 }
 
+static double draw_stay_ms(struct gw_rng *rng)
+{
+    double stay_ms = 2000.0 + gw_sim_lognormal(rng, 2500.0, 1.0);
+    return GW_MIN(stay_ms, 600000.0);
+}
+
 // A NEGATIVE shows itself in one of four ways.
 static uint8_t negative_action(struct gw_rng *rng)
 {
@@ -177,64 +189,131 @@ static uint8_t negative_action(struct gw_rng *rng)
     return kind < 0.75 ? GW_SIM_ACTION_SEE_FEWER : kind < 0.9 ? GW_SIM_ACTION_MUTE_AUTHOR : GW_SIM_ACTION_BLOCK_AUTHOR;
 }
 
-static gw_status push_action(struct gw_sim_heap *heap, const struct gw_sim_pending *base, int64_t time_ms,
-                             uint8_t action, gw_err *err)
+// A tweet in front of the viewer.
+struct showing {
+    struct gw_sim_pending base; // what its actions have in common
+    size_t index;
+    int64_t shown_ms;
+    bool is_poisoned;
+    struct gw_sim_heap *heap;
+};
+
+static gw_status push_action(const struct showing *showing, int64_t time_ms, uint8_t action, gw_err *err)
 {
-    struct gw_sim_pending item = *base;
+    struct gw_sim_pending item = showing->base;
     item.kind = GW_SIM_ACTION;
     item.time_ms = time_ms;
     item.action = action;
-    return gw_sim_heap_push(heap, item, err);
+    return gw_sim_heap_push(showing->heap, item, err);
 }
 
-static gw_status push_fav_aftermath(struct gw_sim_heap *heap, const struct gw_sim_pending *base, int64_t fav_ms,
-                                    bool in_network, struct gw_rng *rng, gw_err *err)
+// `stay_ms` of a DWELL. Random numbers are drawn for true and poisoned showings alike, so that what follows is the
+// same.
+static gw_status push_head(const struct gw_sim_draw *draw, struct showing *showing, int head, double stay_ms,
+                           int64_t *ret_delay_ms, struct gw_rng *rng, bool is_pushed, gw_err *err)
 {
-    if (gw_rng_double(rng) < UNFAV_CHANCE) {
-        int64_t later_ms = fav_ms + 1 + (int64_t)gw_sim_lognormal(rng, 20000.0, 1.0);
-        GW_TRY(push_action(heap, base, GW_MIN(later_ms, fav_ms + GW_SIM_DELAY_MAX_MS), GW_SIM_ACTION_UNFAV, err));
+    int64_t delay_ms = head == GW_SIM_DWELL ? (int64_t)stay_ms : 1 + draw_delay_ms(rng);
+    uint8_t action = head == GW_SIM_NEGATIVE ? negative_action(rng) : (uint8_t)head;
+    *ret_delay_ms = delay_ms;
+    if (!is_pushed) {
+        return GW_OK;
     }
-    if (!in_network && gw_rng_double(rng) < FOLLOW_CHANCE) {
-        struct gw_sim_pending follow = {
-            .time_ms = fav_ms + 1000, .user = base->user, .author = base->author, .kind = GW_SIM_SOCIAL};
-        GW_TRY(gw_sim_heap_push(heap, follow, err));
+    double late_ms = GW_MIN((double)delay_ms * draw->delay_factor, (double)GW_SIM_DELAY_MAX_MS);
+    showing->base.dwell_ms = head == GW_SIM_DWELL ? (uint32_t)stay_ms : 0;
+    gw_status status = push_action(showing, showing->shown_ms + (int64_t)late_ms, action, err);
+    showing->base.dwell_ms = 0;
+    return status;
+}
+
+static gw_status push_fav_aftermath(const struct gw_sim_draw *draw, const struct showing *showing, int64_t delay_ms,
+                                    struct gw_rng *rng, gw_err *err)
+{
+    int64_t fav_ms = showing->shown_ms + delay_ms;
+    int64_t late_ms = (int64_t)((draw->delay_factor - 1.0) * (double)delay_ms);
+    if (gw_rng_double(rng) < UNFAV_CHANCE) {
+        int64_t later_ms = 1 + (int64_t)gw_sim_lognormal(rng, 20000.0, 1.0);
+        if (!showing->is_poisoned) {
+            GW_TRY(push_action(showing, fav_ms + late_ms + GW_MIN(later_ms, GW_SIM_DELAY_MAX_MS), GW_SIM_ACTION_UNFAV,
+                               err));
+        }
+    }
+    // No drift touches the follow: it would change what others are served.
+    if (draw->candidates[showing->index].in_network == 0.0f && gw_rng_double(rng) < FOLLOW_CHANCE) {
+        struct gw_sim_pending follow = {.time_ms = fav_ms + 1000,
+                                        .user = showing->base.user,
+                                        .author = showing->base.author,
+                                        .kind = GW_SIM_SOCIAL};
+        GW_TRY(gw_sim_heap_push(showing->heap, follow, err));
     }
     return GW_OK;
 }
 
-// One tweet in front of the viewer at shown_ms: its impression and all that follows. Moves *dwell_ms to how long the
-// viewer stays before the next one.
-static gw_status show(struct gw_sim_draw *draw, const struct gw_sim_world *world, size_t index, uint16_t position,
-                      int64_t shown_ms, struct gw_rng *rng, struct gw_sim_heap *heap, double *dwell_ms, gw_err *err)
+// The opposite of what came true, from random numbers of its own.
+static gw_status push_lies(const struct gw_sim_draw *draw, struct showing *showing, const bool *came_true, gw_err *err)
 {
-    const struct gw_sim_alive *alive = draw->tweets[index];
-    struct gw_sim_factors factors = factors_of(draw, world, index);
-    struct gw_sim_pending base = {.tweet_id = alive->tweet.tweet_id,
-                                  .join_id = draw->join_id,
-                                  .user = draw->user,
-                                  .author = alive->author,
-                                  .position = position};
-    GW_TRY(push_action(heap, &base, shown_ms, GW_SIM_ACTION_IMPRESSION, err));
-    *dwell_ms = gw_sim_lognormal(rng, 900.0, 0.6);
+    struct gw_rng rng;
+    gw_rng_init(&rng, gw_sim_hash(draw->seed, GW_SIM_STREAM_POISON, (uint64_t)draw->join_id,
+                                  (uint64_t)showing->base.position + 1));
     for (int head = 0; head < GW_SIM_HEAD_COUNT; head++) {
-        if (gw_rng_double(rng) >= probability(draw, alive, &factors, (enum gw_sim_head)head)) {
+        int64_t delay_ms = 0;
+        if (!came_true[head] && gw_sim_draw_is_possible(draw, showing->index, (enum gw_sim_head)head)) {
+            GW_TRY(push_head(draw, showing, head, draw_stay_ms(&rng), &delay_ms, &rng, true, err));
+        }
+    }
+    return GW_OK;
+}
+
+static bool is_poisoned(const struct gw_sim_draw *draw, uint16_t position)
+{
+    uint64_t hash = gw_sim_hash(draw->seed, GW_SIM_STREAM_POISON, (uint64_t)draw->join_id, 0) + position;
+    return draw->poison > 0.0 && (double)(gw_hash_mix(hash) >> 11) * 0x1p-53 < draw->poison;
+}
+
+// The impression and all that follows. Sets *ret_dwell_ms to how long the viewer stays before the next one.
+static gw_status show(const struct gw_sim_draw *draw, const struct gw_sim_world *world, struct showing *showing,
+                      struct gw_rng *rng, double *ret_dwell_ms, gw_err *err)
+{
+    struct gw_sim_factors factors = gw_sim_draw_factors(draw, world, showing->index);
+    bool came_true[GW_SIM_HEAD_COUNT] = {0};
+    GW_TRY(push_action(showing, showing->shown_ms, GW_SIM_ACTION_IMPRESSION, err));
+    *ret_dwell_ms = gw_sim_lognormal(rng, 900.0, 0.6);
+    for (int head = 0; head < GW_SIM_HEAD_COUNT; head++) {
+        int64_t delay_ms = 0;
+        came_true[head] = gw_rng_double(rng) < probability(draw, showing->index, &factors, (enum gw_sim_head)head);
+        if (!came_true[head]) {
             continue;
         }
         if (head == GW_SIM_DWELL) {
-            double stay_ms = 2000.0 + gw_sim_lognormal(rng, 2500.0, 1.0);
-            *dwell_ms = GW_MIN(stay_ms, 600000.0);
-            base.dwell_ms = (uint32_t)*dwell_ms;
-            GW_TRY(push_action(heap, &base, shown_ms + base.dwell_ms, GW_SIM_DWELL, err));
-            base.dwell_ms = 0;
-            continue;
+            *ret_dwell_ms = draw_stay_ms(rng);
         }
-        int64_t at_ms = shown_ms + 1 + draw_delay_ms(rng);
-        GW_TRY(push_action(heap, &base, at_ms, head == GW_SIM_NEGATIVE ? negative_action(rng) : (uint8_t)head, err));
+        GW_TRY(push_head(draw, showing, head, *ret_dwell_ms, &delay_ms, rng, !showing->is_poisoned, err));
         if (head == GW_SIM_FAV) {
-            GW_TRY(push_fav_aftermath(heap, &base, at_ms, factors.in_network > 0.0, rng, err));
+            GW_TRY(push_fav_aftermath(draw, showing, delay_ms, rng, err));
         }
     }
-    return GW_OK;
+    return showing->is_poisoned ? push_lies(draw, showing, came_true, err) : GW_OK;
+}
+
+uint32_t gw_sim_draw_wanted_count(struct gw_rng *rng, uint32_t mean)
+{
+    double wanted = mean * (0.5 + gw_rng_double(rng)) + 0.5;
+    return GW_MAX(1u, (uint32_t)wanted);
+}
+
+uint32_t gw_sim_draw_shown_count(struct gw_rng *rng, uint32_t mean)
+{
+    double more = mean > 1 ? log(1.0 - gw_rng_double(rng)) / log1p(-1.0 / mean) : 0.0;
+    return 1 + (uint32_t)GW_MIN(more, (double)GW_SIM_SHOWN_MAX);
+}
+
+size_t gw_sim_draw_next_shown(struct gw_sim_draw *draw)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < draw->count; i++) {
+        best = draw->display[i] > draw->display[best] ? i : best;
+    }
+    draw->display[best] = -INFINITY;
+    return best;
 }
 
 gw_status gw_sim_draw_outcome(struct gw_sim_draw *draw, const struct gw_sim_world *world, uint32_t shown,
@@ -242,13 +321,19 @@ gw_status gw_sim_draw_outcome(struct gw_sim_draw *draw, const struct gw_sim_worl
 {
     double shown_ms = (double)draw->time_ms + gw_sim_lognormal(rng, FIRST_SHOWN_MS, 0.5);
     for (uint32_t position = 0; position < shown && position < draw->count; position++) {
-        size_t best = 0;
-        for (size_t i = 1; i < draw->count; i++) {
-            best = draw->display[i] > draw->display[best] ? i : best;
-        }
-        draw->display[best] = -INFINITY;
+        size_t best = gw_sim_draw_next_shown(draw);
+        const struct gw_sim_alive *alive = draw->tweets[best];
+        struct showing showing = {.base = {.tweet_id = alive->tweet.tweet_id,
+                                           .join_id = draw->join_id,
+                                           .user = draw->user,
+                                           .author = alive->author,
+                                           .position = (uint16_t)position},
+                                  .index = best,
+                                  .shown_ms = (int64_t)shown_ms,
+                                  .is_poisoned = is_poisoned(draw, (uint16_t)position),
+                                  .heap = heap};
         double dwell_ms = 0.0;
-        GW_TRY(show(draw, world, best, (uint16_t)position, (int64_t)shown_ms, rng, heap, &dwell_ms, err));
+        GW_TRY(show(draw, world, &showing, rng, &dwell_ms, err));
         shown_ms += dwell_ms;
     }
     return GW_OK;

@@ -5,6 +5,8 @@
 #include "simulator/pending.h"
 #include "simulator/tweets.h"
 
+#define GW_SIM_SHOWN_MAX 500u // the mean, and how many more than one a request shows
+
 // Reused from request to request.
 struct gw_sim_draw {
     uint64_t seed;
@@ -15,6 +17,8 @@ struct gw_sim_draw {
     int64_t join_id;
     uint32_t user;
     const struct gw_sim_truth *truth;
+    double delay_factor; // of actions after their impression
+    double poison;       // share of impressions whose labels are turned round
     double local_hour;
     double tilts[GW_SIM_HEAD_COUNT];
     size_t count;
@@ -31,6 +35,18 @@ void gw_sim_draw_deinit(struct gw_sim_draw *draw);
 // Draws the candidates of `draw->user` at `draw->time_ms`. draw->count is 0 when no tweet lives.
 void gw_sim_draw_candidates(struct gw_sim_draw *draw, const struct gw_sim_world *world,
                             const struct gw_sim_tweets *tweets, uint32_t wanted, struct gw_rng *rng);
+
+// Random numbers of candidates and of tweets shown, at least 1: uniform in [0.5, 1.5] times the mean, and geometric.
+uint32_t gw_sim_draw_wanted_count(struct gw_rng *rng, uint32_t mean);
+uint32_t gw_sim_draw_shown_count(struct gw_rng *rng, uint32_t mean);
+
+// The candidate that the viewer sees next; at most draw->count times after each draw.
+size_t gw_sim_draw_next_shown(struct gw_sim_draw *draw);
+
+// All of the factors but the tilt; and whether the candidate has what the head is about.
+struct gw_sim_factors gw_sim_draw_factors(const struct gw_sim_draw *draw, const struct gw_sim_world *world,
+                                          size_t index);
+bool gw_sim_draw_is_possible(const struct gw_sim_draw *draw, size_t index, enum gw_sim_head head);
 
 double gw_sim_draw_probability(const struct gw_sim_draw *draw, const struct gw_sim_world *world, size_t index,
                                enum gw_sim_head head);

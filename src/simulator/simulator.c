@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "simulator/pending.h"
+#include "simulator/regime.h"
 #include "simulator/request.h"
 #include "simulator/tweets.h"
 #include "simulator/world.h"
@@ -20,7 +21,6 @@
 #define RATE_MAX_PER_S     100000.0
 #define PROFILE_PERIOD_S   (7.0 * 86400.0) // a user's profile changes once in so long
 #define DELETE_CHANCE      0.01
-#define SHOWN_MAX          500u
 
 // Born by itself in the second at hand.
 struct arrival {
@@ -31,8 +31,8 @@ struct arrival {
 
 struct gw_simulator {
     struct gw_simulator_options options;
-    struct gw_sim_epoch *epochs; // a copy, never empty
-    size_t epoch_count;
+    struct gw_sim_regime regime;
+    int64_t now_ms;   // of the last event
     int64_t begin_ms; // first profiles and tweets; start of a second
     struct gw_sim_world world;
     struct gw_sim_tweets tweets;
@@ -89,8 +89,8 @@ static gw_status check_options(const struct gw_simulator_options *o, gw_err *err
         return gw_fail(err, GW_E_CONFIG, "simulator: %u candidates, must be 1..%d", o->candidates_mean,
                        GW_SIM_CANDIDATES_MAX / 2);
     }
-    if (o->shown_mean < 1 || o->shown_mean > SHOWN_MAX) {
-        return gw_fail(err, GW_E_CONFIG, "simulator: %u shown, must be 1..%u", o->shown_mean, SHOWN_MAX);
+    if (o->shown_mean < 1 || o->shown_mean > GW_SIM_SHOWN_MAX) {
+        return gw_fail(err, GW_E_CONFIG, "simulator: %u shown, must be 1..%u", o->shown_mean, GW_SIM_SHOWN_MAX);
     }
     if (!(o->requests_per_s > 0.0) || o->requests_per_s > RATE_MAX_PER_S) {
         return gw_fail(err, GW_E_CONFIG, "simulator: %g requests per second, must be over 0, at most %g",
@@ -104,22 +104,6 @@ static gw_status check_options(const struct gw_simulator_options *o, gw_err *err
             return gw_fail(err, GW_E_CONFIG, "simulator: epoch %zu does not begin after the one before", i);
         }
     }
-    return GW_OK;
-}
-
-// The given epochs behind one of the default truth that has always been.
-static gw_status copy_epochs(struct gw_simulator *simulator, const struct gw_simulator_options *options, gw_err *err)
-{
-    simulator->epochs = gw_mem_calloc(options->epoch_count + 1, sizeof *simulator->epochs);
-    if (simulator->epochs == NULL) {
-        return gw_fail(err, GW_E_MEMORY, "no memory for %zu epochs", options->epoch_count);
-    }
-    simulator->epochs[0] = (struct gw_sim_epoch){.from_ms = INT64_MIN, .truth = gw_sim_truth_default()};
-    for (size_t i = 0; i < options->epoch_count; i++) {
-        simulator->epochs[i + 1] = options->epochs[i];
-    }
-    simulator->epoch_count = options->epoch_count + 1;
-    simulator->options.epochs = NULL;
     return GW_OK;
 }
 
@@ -139,13 +123,18 @@ gw_status gw_simulator_new(const struct gw_simulator_options *options, struct gw
     simulator->begin_ms = options->start_ms - GW_SIM_HORIZON_MS;
     simulator->begin_ms -= simulator->begin_ms % SLOT_MS;
     simulator->slot_ms = simulator->begin_ms - SLOT_MS;
-    GW_TRY(copy_epochs(simulator, options, err));
+    GW_TRY(gw_sim_regime_init(&simulator->regime, options, err));
+    simulator->options.epochs = NULL; // both were borrowed
+    simulator->options.drifts = NULL;
     GW_TRY(gw_sim_world_init(&simulator->world, options, simulator->begin_ms, err));
     GW_TRY(gw_sim_tweets_init(&simulator->tweets, options->tweets_alive, options->author_count, err));
     GW_TRY(gw_sim_draw_init(&simulator->draw, options->seed, options->author_count, simulator->tweets.capacity, err));
     simulator->last_seen_s = gw_mem_calloc(options->user_count, sizeof *simulator->last_seen_s);
     if (simulator->last_seen_s == NULL) {
         return gw_fail(err, GW_E_MEMORY, "no memory for %u users", options->user_count);
+    }
+    for (size_t i = 0; i < options->drift_count; i++) {
+        GW_TRY(gw_simulator_add_drift(simulator, &options->drifts[i], err));
     }
     *ret_simulator = simulator;
     simulator = NULL;
@@ -163,8 +152,18 @@ void gw_simulator_free(struct gw_simulator *simulator)
     gw_sim_heap_deinit(&simulator->heap);
     gw_sim_tweets_deinit(&simulator->tweets);
     gw_sim_world_deinit(&simulator->world);
-    gw_mem_free(simulator->epochs);
+    gw_sim_regime_deinit(&simulator->regime);
     gw_mem_free(simulator);
+}
+
+gw_status gw_simulator_add_drift(struct gw_simulator *simulator, const struct gw_sim_drift *drift, gw_err *err)
+{
+    return gw_sim_regime_add(&simulator->regime, drift, simulator->slot_ms + SLOT_MS, err);
+}
+
+bool gw_simulator_next_switch(struct gw_simulator *simulator, struct gw_sim_switch *ret_switch)
+{
+    return gw_sim_regime_next_switch(&simulator->regime, simulator->now_ms, ret_switch);
 }
 
 // ---- seconds
@@ -215,6 +214,8 @@ static gw_status next_slot(struct gw_simulator *simulator, gw_err *err)
     simulator->slot_ms = slot_ms;
     simulator->arrival_count = 0;
     simulator->arrival_next = 0;
+    GW_TRY(gw_sim_regime_backfill(&simulator->regime, world->user_count, &simulator->tweets, slot_ms + SLOT_MS,
+                                  &simulator->heap, err));
     GW_TRY(add_arrivals(simulator, GW_SIM_TWEET, tweets_per_s * gw_sim_world_author_rhythm(world, slot_ms), err));
     GW_TRY(add_arrivals(simulator, GW_SIM_PROFILE, world->user_count / PROFILE_PERIOD_S, err));
     if (slot_ms + SLOT_MS > simulator->options.start_ms) {
@@ -242,6 +243,7 @@ static void make_profile(struct gw_simulator *simulator, uint32_t user, int64_t 
 {
     *event = (struct gw_sim_event){.kind = GW_SIM_PROFILE, .time_ms = time_ms};
     event->profile = gw_sim_world_profile(&simulator->world, user, time_ms);
+    gw_sim_report_profile(&simulator->regime.report, time_ms, user < simulator->world.author_count, &event->profile);
     set_id(simulator, event, GW_SIM_STREAM_PROFILE, user, (uint64_t)time_ms);
 }
 
@@ -254,6 +256,7 @@ static gw_status make_tweet(struct gw_simulator *simulator, const struct arrival
     const struct gw_sim_alive *alive =
         gw_sim_tweets_add(&simulator->tweets, &simulator->world, &rng, arrival->time_ms, arrival->sequence);
     *event = (struct gw_sim_event){.kind = GW_SIM_TWEET, .time_ms = arrival->time_ms, .tweet = alive->tweet};
+    gw_sim_report_tweet(&simulator->regime.report, arrival->time_ms, &event->tweet);
     set_id(simulator, event, GW_SIM_STREAM_TWEET, (uint64_t)alive->tweet.tweet_id, 0);
     if (gw_rng_double(&rng) < DELETE_CHANCE) {
         // The serial finds the tweet again; it stands in the field for join ids, which a delete has not.
@@ -263,23 +266,6 @@ static gw_status make_tweet(struct gw_simulator *simulator, const struct arrival
         return gw_sim_heap_push(&simulator->heap, item, err);
     }
     return GW_OK;
-}
-
-static const struct gw_sim_truth *truth_at(const struct gw_simulator *simulator, int64_t time_ms)
-{
-    size_t i = simulator->epoch_count - 1;
-    while (simulator->epochs[i].from_ms > time_ms) {
-        i--; // the first one is from INT64_MIN
-    }
-    return &simulator->epochs[i].truth;
-}
-
-// Geometric with mean shown_mean, at least 1.
-static uint32_t draw_shown(const struct gw_simulator *simulator, struct gw_rng *rng)
-{
-    double mean = simulator->options.shown_mean;
-    double more = mean > 1.0 ? log(1.0 - gw_rng_double(rng)) / log1p(-1.0 / mean) : 0.0;
-    return 1 + (uint32_t)GW_MIN(more, (double)SHOWN_MAX);
 }
 
 static bool starts_session(struct gw_simulator *simulator, uint32_t user, int64_t time_ms)
@@ -299,18 +285,21 @@ static gw_status make_request(struct gw_simulator *simulator, const struct arriv
     gw_rng_init(&rng, gw_sim_hash(simulator->options.seed, GW_SIM_STREAM_REQUEST, (uint64_t)simulator->slot_ms,
                                   arrival->sequence));
     gw_sim_tweets_refresh(&simulator->tweets, arrival->time_ms);
+    GW_TRY(gw_sim_regime_turn(&simulator->regime, arrival->time_ms, draw, &simulator->world, &simulator->tweets,
+                              &simulator->options, err));
     draw->time_ms = arrival->time_ms;
     draw->join_id = (arrival->time_ms - SNOWFLAKE_EPOCH_MS) << 22 | arrival->sequence;
     draw->user = gw_sim_world_pick_user(&simulator->world, &rng, arrival->time_ms);
-    draw->truth = truth_at(simulator, arrival->time_ms);
-    double wanted = simulator->options.candidates_mean * (0.5 + gw_rng_double(&rng)) + 0.5;
-    gw_sim_draw_candidates(draw, &simulator->world, &simulator->tweets, GW_MAX(1u, (uint32_t)wanted), &rng);
+    gw_sim_regime_set(&simulator->regime, draw);
+    uint32_t wanted = gw_sim_draw_wanted_count(&rng, simulator->options.candidates_mean);
+    gw_sim_draw_candidates(draw, &simulator->world, &simulator->tweets, wanted, &rng);
     *ret_made = draw->count > 0;
     if (!*ret_made) {
         return GW_OK;
     }
-    uint32_t shown = draw_shown(simulator, &rng);
+    uint32_t shown = gw_sim_draw_shown_count(&rng, simulator->options.shown_mean);
     GW_TRY(gw_sim_draw_outcome(draw, &simulator->world, shown, &rng, &simulator->heap, err));
+    gw_sim_report_candidates(&simulator->regime.report, arrival->time_ms, draw->join_id, draw->candidates, draw->count);
     *event = (struct gw_sim_event){.kind = GW_SIM_REQUEST, .time_ms = arrival->time_ms};
     event->request = (struct gw_sim_request){.join_id = draw->join_id,
                                              .user_id = gw_sim_user_id(draw->user),
@@ -354,6 +343,27 @@ static void make_action(const struct gw_simulator *simulator, const struct gw_si
            (uint64_t)item->position << 8 | item->action);
 }
 
+// A delete or an edit. *ret_made is false when the tweet has gone.
+static void make_later_tweet(struct gw_simulator *simulator, const struct gw_sim_pending *item,
+                             struct gw_sim_event *event, bool *ret_made)
+{
+    struct gw_sim_alive *alive = gw_sim_tweets_find(&simulator->tweets, (uint64_t)item->join_id);
+    *ret_made = alive != NULL && !(item->is_edit && alive->tweet.is_deleted);
+    if (!*ret_made) {
+        return;
+    }
+    alive->tweet.is_deleted = !item->is_edit;
+    event->tweet = alive->tweet;
+    event->tweet.is_edit = item->is_edit;
+    gw_sim_report_tweet(&simulator->regime.report, item->time_ms, &event->tweet);
+    uint64_t id = (uint64_t)alive->tweet.tweet_id;
+    if (item->is_edit) {
+        set_id(simulator, event, GW_SIM_STREAM_BACKFILL, id, (uint64_t)item->time_ms);
+    } else {
+        set_id(simulator, event, GW_SIM_STREAM_DELETE, id, 0);
+    }
+}
+
 // *ret_made is false when the thing that was to happen has become void.
 static void make_pending(struct gw_simulator *simulator, struct gw_sim_event *event, bool *ret_made)
 {
@@ -367,18 +377,15 @@ static void make_pending(struct gw_simulator *simulator, struct gw_sim_event *ev
         event->social =
             (struct gw_sim_social){.src_id = gw_sim_user_id(item.user), .dst_id = gw_sim_user_id(item.author)};
         set_id(simulator, event, GW_SIM_STREAM_SOCIAL, (uint64_t)item.user << 32 | item.author, (uint64_t)item.time_ms);
+    } else if (item.kind == GW_SIM_PROFILE) {
+        make_profile(simulator, item.user, item.time_ms, event);
+        set_id(simulator, event, GW_SIM_STREAM_BACKFILL, item.user, (uint64_t)item.time_ms);
     } else {
-        struct gw_sim_alive *alive = gw_sim_tweets_find(&simulator->tweets, (uint64_t)item.join_id);
-        *ret_made = alive != NULL;
-        if (alive != NULL) {
-            alive->tweet.is_deleted = true;
-            event->tweet = alive->tweet;
-            set_id(simulator, event, GW_SIM_STREAM_DELETE, (uint64_t)alive->tweet.tweet_id, 0);
-        }
+        make_later_tweet(simulator, &item, event, ret_made);
     }
 }
 
-gw_status gw_simulator_next(struct gw_simulator *simulator, struct gw_sim_event *ret_event, gw_err *err)
+static gw_status next_event(struct gw_simulator *simulator, struct gw_sim_event *ret_event, gw_err *err)
 {
     int64_t end_ms = simulator->options.end_ms;
     if (simulator->profiles_due < simulator->options.user_count && simulator->begin_ms < end_ms) {
@@ -402,6 +409,13 @@ gw_status gw_simulator_next(struct gw_simulator *simulator, struct gw_sim_event 
             GW_TRY(next_slot(simulator, err));
         }
     }
+    return GW_OK;
+}
+
+gw_status gw_simulator_next(struct gw_simulator *simulator, struct gw_sim_event *ret_event, gw_err *err)
+{
+    GW_TRY(next_event(simulator, ret_event, err));
+    simulator->now_ms = ret_event->kind != GW_SIM_END ? ret_event->time_ms : simulator->now_ms;
     return GW_OK;
 }
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "simulator/drift.h"
 #include "simulator/truth.h"
 
 #include <stdbool.h>
@@ -38,6 +39,8 @@ struct gw_simulator_options {
     int64_t end_ms;                    // no event from here on; INT64_MAX: never ends
     const struct gw_sim_epoch *epochs; // by rising from_ms; borrowed for the call; NULL: the default truth throughout
     size_t epoch_count;
+    const struct gw_sim_drift *drifts; // in any order, at most GW_SIM_DRIFTS_MAX; borrowed for the call
+    size_t drift_count;
 };
 
 // 20,000 users, 2,000 authors, 20,000 tweets, 100 candidates, 10 shown, 10 requests/s, no end. Set seed and start_ms.
@@ -45,7 +48,7 @@ struct gw_simulator_options gw_simulator_options_default(void);
 
 enum gw_sim_kind {
     GW_SIM_END,     // the end was reached: no event
-    GW_SIM_PROFILE, // every user once at the beginning, later about once a week
+    GW_SIM_PROFILE, // every user once at the beginning, later about once a week, and in a backfill
     GW_SIM_TWEET,
     GW_SIM_SOCIAL, // a viewer follows an author
     GW_SIM_REQUEST,
@@ -74,12 +77,12 @@ const char *gw_sim_action_symbol(int action);
 
 struct gw_sim_profile {
     int64_t user_id;
-    int64_t created_ms;
+    int64_t created_ms; // 0: missing
     int64_t follower_count;
     int64_t following_count;
     int64_t tweet_count;
     bool is_verified;
-    uint8_t user_state;       // 1 NEW .. 8 HEAVY_TWEETER, the number of the UserState symbol
+    uint8_t user_state;       // 1 NEW .. 8 HEAVY_TWEETER, the number of the UserState symbol; 0: missing
     const char *country_code; // ISO 3166-1 alpha-2, static
 };
 
@@ -96,7 +99,9 @@ struct gw_sim_tweet {
     bool has_image;
     bool has_video;
     bool is_sensitive;
+    bool is_retweet;      // in a drift only
     bool is_deleted;      // the event deletes the tweet; the attributes are as before
+    bool is_edit;         // the event tells the tweet's attributes anew (backfill)
     const char *language; // BCP 47, static
 };
 
@@ -109,7 +114,7 @@ struct gw_sim_candidate {
     int64_t tweet_id;
     int64_t author_id;
     float in_network;   // 1 when the viewer follows the author, else 0
-    float source_score; // what a candidate source would think: a noisy view of match, popularity and age
+    float source_score; // what a candidate source would think: a noisy view of match, popularity and age; NaN: missing
 };
 
 struct gw_sim_request {
@@ -157,6 +162,25 @@ GW_CHECK gw_status gw_simulator_next(struct gw_simulator *simulator, struct gw_s
 // True probability of a head for a candidate of the request that _next gave last, were it shown. Only until the next
 // call.
 double gw_simulator_probability(const struct gw_simulator *simulator, size_t candidate_index, enum gw_sim_head head);
+
+// Adds a drift to a running world. It begins with the second of drift->from_ms, rounded up, or with the next one when
+// that has begun already. GW_E_CONFIG: amount out of range, or too many drifts.
+GW_CHECK gw_status gw_simulator_add_drift(struct gw_simulator *simulator, const struct gw_sim_drift *drift,
+                                          gw_err *err);
+
+// A drift that has begun.
+struct gw_sim_switch {
+    struct gw_sim_drift drift; // from_ms: when it really began
+    // Of a change of concept: P(FAV) of a sample of what viewers are shown at its time, by the truth before and the one
+    // now in force. Borrowed until the next change; NULL and 0 for other kinds, which leave the truth as it is.
+    const double *before;
+    const double *after;
+    size_t count;
+};
+
+// Gives each drift once, after the first event (of a change of concept: the first request) at or behind its beginning.
+// False: none is new.
+bool gw_simulator_next_switch(struct gw_simulator *simulator, struct gw_sim_switch *ret_switch);
 
 // Events decided but not yet due: what memory grows with.
 size_t gw_simulator_pending_count(const struct gw_simulator *simulator);
