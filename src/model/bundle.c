@@ -2,6 +2,7 @@
 #include "model/bundle.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/ini.h"
 #include "base/mem.h"
 #include "model/bundle_impl.h"
@@ -53,6 +54,15 @@ void gw_bundle_unref(struct gw_bundle *bundle)
 const struct gw_bundle_info *gw_bundle_info(const struct gw_bundle *bundle)
 {
     return &bundle->info;
+}
+
+uint64_t gw_bundle_layout(const struct gw_bundle_info *info)
+{
+    uint64_t layout = GW_HASH_FNV_START;
+    for (size_t i = 0; i < info->feature_count; i++) {
+        layout = gw_hash_fnv1a(layout, info->feature_names[i], strlen(info->feature_names[i]) + 1);
+    }
+    return layout;
 }
 
 // A bundle's directory while it is read.

@@ -55,3 +55,6 @@ struct gw_bundle *gw_bundle_ref(struct gw_bundle *bundle);
 void gw_bundle_unref(struct gw_bundle *bundle); // NULL is legal
 
 const struct gw_bundle_info *gw_bundle_info(const struct gw_bundle *bundle);
+
+// Fingerprint of the feature names in their order: what a vector of this model means.
+uint64_t gw_bundle_layout(const struct gw_bundle_info *info);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "registry/registry_bundle.h"
 
-#include "base/hash.h"
 #include "base/ini.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -140,16 +139,6 @@ static gw_status finish_text(struct gw_json_writer *writer, gw_err *err)
     return gw_buf_append(writer->out, "", 1) == GW_OK ? GW_OK : gw_fail(err, GW_E_MEMORY, "no memory for a document");
 }
 
-// Of the features' names in their order: what a vector of this model means.
-static uint64_t layout_of(const struct gw_bundle_info *info)
-{
-    uint64_t layout = GW_HASH_FNV_START;
-    for (size_t i = 0; i < info->feature_count; i++) {
-        layout = gw_hash_fnv1a(layout, info->feature_names[i], strlen(info->feature_names[i]) + 1);
-    }
-    return layout;
-}
-
 static gw_status write_signature(const struct gw_bundle_info *info, struct gw_buf *to, gw_err *err)
 {
     char layout[17];
@@ -162,7 +151,7 @@ static gw_status write_signature(const struct gw_bundle_info *info, struct gw_bu
         gw_json_write_text(&writer, info->feature_names[i]);
     }
     gw_json_array_end(&writer);
-    snprintf(layout, sizeof layout, "%016" PRIx64, layout_of(info));
+    snprintf(layout, sizeof layout, "%016" PRIx64, gw_bundle_layout(info));
     gw_json_write_key(&writer, "layout");
     gw_json_write_text(&writer, layout);
     gw_json_write_key(&writer, "heads");

@@ -25,15 +25,6 @@ static gw_status set_name(struct gw_score_model *model, const char *name, int32_
     return GW_OK;
 }
 
-static uint64_t layout_of(const struct gw_bundle_info *info)
-{
-    uint64_t layout = GW_HASH_FNV_START;
-    for (size_t i = 0; i < info->feature_count; i++) {
-        layout = gw_hash_fnv1a(layout, info->feature_names[i], strlen(info->feature_names[i]) + 1);
-    }
-    return layout;
-}
-
 static uint64_t identity_of(const struct gw_score_model *model)
 {
     uint64_t identity = gw_hash_fnv1a(GW_HASH_FNV_START, model->name, strlen(model->name) + 1);
@@ -72,7 +63,7 @@ gw_status gw_score_model_load(const char *directory, const char *name, int32_t v
         gw_score_model_unref(model);
         return gw_fail_context(err, status, "model '%s'", directory);
     }
-    model->layout = layout_of(gw_bundle_info(model->bundle));
+    model->layout = gw_bundle_layout(gw_bundle_info(model->bundle));
     model->identity = identity_of(model);
     *ret_model = model;
     return GW_OK;

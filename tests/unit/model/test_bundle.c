@@ -2,6 +2,7 @@
 // Bundles on disk: written, loaded, scored, and refused after one change.
 #include <math.h>
 
+#include "base/hash.h"
 #include "fixture.h"
 #include "model/bundle.h"
 #include "model/bundle_write.h"
@@ -98,6 +99,20 @@ static void a_written_bundle_loads(void **state)
     assert_ptr_equal(gw_bundle_ref(bundle), bundle);
     gw_bundle_unref(bundle);
     gw_bundle_unref(bundle);
+}
+
+static void a_layout_is_the_names_in_their_order(void **state)
+{
+    (void)state;
+    const char *const names[] = {"a", "bc"};
+    const char *const swapped[] = {"bc", "a"};
+    const char *const shifted[] = {"ab", "c"};
+    uint64_t layout = gw_bundle_layout(&(struct gw_bundle_info){.feature_count = 2, .feature_names = names});
+    // FNV-1a of "a\0bc\0": stored in signatures and training manifests, so it never changes.
+    assert_true(layout == gw_hash_fnv1a(GW_HASH_FNV_START, "a\0bc", 5));
+    assert_true(layout != gw_bundle_layout(&(struct gw_bundle_info){.feature_count = 2, .feature_names = swapped}));
+    assert_true(layout != gw_bundle_layout(&(struct gw_bundle_info){.feature_count = 2, .feature_names = shifted}));
+    assert_true(layout != gw_bundle_layout(&(struct gw_bundle_info){.feature_count = 1, .feature_names = names}));
 }
 
 static void a_scorer_finds_features_in_any_columns(void **state)
@@ -356,6 +371,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_written_bundle_loads),
+        TEST(a_layout_is_the_names_in_their_order),
         TEST(a_scorer_finds_features_in_any_columns),
         TEST(a_margin_off_by_one_bit_refuses_the_bundle),
         TEST(an_existing_directory_is_not_replaced),
