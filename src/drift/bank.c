@@ -203,8 +203,8 @@ static gw_status look(struct gw_drift_bank *bank, bool alarm, const struct gw_dr
     bank->looked_row = bank->rows;
     for (size_t i = 0; i < detectors; i++) {
         bool is_named = bank->evidence[i] < 0.0;
-        GW_TRY(step_episode(bank, &bank->streams[i / BANK_KINDS], (int)(i % BANK_KINDS), is_named ? asked : 0.0, rows, sink,
-                            err));
+        GW_TRY(step_episode(bank, &bank->streams[i / BANK_KINDS], (int)(i % BANK_KINDS), is_named ? asked : 0.0, rows,
+                            sink, err));
     }
     gw_drift_bank_count_busy(bank);
     return GW_OK;

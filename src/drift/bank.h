@@ -26,8 +26,8 @@ struct gw_drift_bank_options {
     struct gw_drift_episode_options episode;
 };
 
-// Days between false alarms 30 at up to 1,000 rows/s; alpha 0.01; close after a minute of calm, cool down for ten, update
-// every five.
+// Days between false alarms 30 at up to 1,000 rows/s; alpha 0.01; close after a minute of calm, cool down for ten,
+// update every five.
 extern const struct gw_drift_bank_options gw_drift_bank_defaults;
 
 enum gw_drift_alarm_kind { GW_DRIFT_OF_FEATURE, GW_DRIFT_OF_SCORE, GW_DRIFT_OF_MISSING, GW_DRIFT_OF_UNSEEN };
@@ -38,25 +38,25 @@ struct gw_drift_alarm {
     enum gw_drift_move move; // open, update or close
     enum gw_drift_alarm_kind kind;
     enum gw_drift_severity severity;
-    const char *stream;       // name of the feature, or "score"
-    uint64_t episode;         // number, from 1, of this stream and detector
-    double e;                 // evidence of the stream
-    double asked;             // evidence that e-BH asked of it when it opened; 0 in updates and closes
-    double mean_e;            // of the quiet streams, before this look
-    double threshold;         // c
-    double effect_sigma;      // feature, score: shift of the normal score; missing, unseen: standardised rise of the share
-    double spread_ratio;      // standard deviation of the normal score, 1 on the reference
-    double share;             // missing, unseen: share in the window; otherwise 0
-    double reference_share;   // the same of the reference
-    double psi;               // evidently's dialect, bins with missing and unseen
-    double psi_by_chance;     // 99 % of windows without drift stay under it
-    double jensen_shannon;    // evidently's dialect
+    const char *stream;  // name of the feature, or "score"
+    uint64_t episode;    // number, from 1, of this stream and detector
+    double e;            // evidence of the stream
+    double asked;        // evidence that e-BH asked of it when it opened; 0 in updates and closes
+    double mean_e;       // of the quiet streams, before this look
+    double threshold;    // c
+    double effect_sigma; // feature, score: shift of the normal score; missing, unseen: standardised rise of the share
+    double spread_ratio; // standard deviation of the normal score, 1 on the reference
+    double share;        // missing, unseen: share in the window; otherwise 0
+    double reference_share; // the same of the reference
+    double psi;             // evidently's dialect, bins with missing and unseen
+    double psi_by_chance;   // 99 % of windows without drift stay under it
+    double jensen_shannon;  // evidently's dialect
     double jensen_shannon_by_chance;
-    uint64_t window_count;    // rows that effect, share and divergences speak of
-    uint64_t sample_count;    // rows since the episode opened
-    double rate_per_s;        // of rows, lately; 0 while no time has passed
+    uint64_t window_count;           // rows that effect, share and divergences speak of
+    uint64_t sample_count;           // rows since the episode opened
+    double rate_per_s;               // of rows, lately; 0 while no time has passed
     struct gw_drift_promise promise; // at this rate
-    int64_t from_ms;          // estimated start of the drift
+    int64_t from_ms;                 // estimated start of the drift
     int64_t at_ms;
 };
 
@@ -69,15 +69,16 @@ struct gw_drift_sink {
 };
 
 // Gives a bank at its start, freed by gw_drift_bank_free. GW_E_INVALID: an option out of range; GW_E_MEMORY.
-GW_CHECK gw_status gw_drift_bank_new(const struct gw_drift_profile *profile, const struct gw_drift_bank_options *options,
-                                     struct gw_drift_bank **ret_bank, gw_err *err);
+GW_CHECK gw_status gw_drift_bank_new(const struct gw_drift_profile *profile,
+                                     const struct gw_drift_bank_options *options, struct gw_drift_bank **ret_bank,
+                                     gw_err *err);
 void gw_drift_bank_free(struct gw_drift_bank *bank);
 
 // Takes in a row: values[value_count] in the profile's order and the score (ignored without a score in the profile).
 // GW_E_MISMATCH, nothing changed: another number of values, or a time outside +-2^53 ms. A failure of the sink is
 // returned; the row has been taken in, so the caller must go back to its last flush.
-GW_CHECK gw_status gw_drift_bank_feed(struct gw_drift_bank *bank, const float *values, uint32_t value_count, float score,
-                                      int64_t now_ms, const struct gw_drift_sink *sink, gw_err *err);
+GW_CHECK gw_status gw_drift_bank_feed(struct gw_drift_bank *bank, const float *values, uint32_t value_count,
+                                      float score, int64_t now_ms, const struct gw_drift_sink *sink, gw_err *err);
 
 // What is known of harm, as gw_drift_severity_of takes it; NaN at the start. Part of the state: call it at a place in
 // the input that a replay passes too.
@@ -89,12 +90,13 @@ GW_CHECK gw_status gw_drift_bank_flush(struct gw_drift_bank *bank, const struct 
 
 // Takes one flushed state into a new bank, in any order. GW_E_MALFORMED; GW_E_MISMATCH: of another profile;
 // GW_E_NOT_FOUND: of no stream here.
-GW_CHECK gw_status gw_drift_bank_restore(struct gw_drift_bank *bank, const char *name, struct gw_slice bytes, gw_err *err);
+GW_CHECK gw_status gw_drift_bank_restore(struct gw_drift_bank *bank, const char *name, struct gw_slice bytes,
+                                         gw_err *err);
 // After the last, before any row: GW_E_MISMATCH when states are missing or not of the same row.
 GW_CHECK gw_status gw_drift_bank_restored(struct gw_drift_bank *bank, gw_err *err);
 
 uint64_t gw_drift_bank_rows(const struct gw_drift_bank *bank);
-double gw_drift_bank_mean(const struct gw_drift_bank *bank); // evidence of the quiet streams over m, now
+double gw_drift_bank_mean(const struct gw_drift_bank *bank);   // evidence of the quiet streams over m, now
 uint32_t gw_drift_bank_open(const struct gw_drift_bank *bank); // episodes open now
 
 // One stream as it stands, for display; index below gw_drift_bank_streams.

@@ -7,7 +7,8 @@
 
 static const double by_chance_share = 0.99;
 
-uint64_t gw_drift_bank_window(const struct gw_drift_bank *bank, const struct bank_stream *stream, int kind, double *counts)
+uint64_t gw_drift_bank_window(const struct gw_drift_bank *bank, const struct bank_stream *stream, int kind,
+                              double *counts)
 {
     uint32_t rows = stream->feature->row_count;
     uint64_t total = 0;

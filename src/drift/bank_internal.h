@@ -6,19 +6,19 @@
 #include "drift/detector.h"
 
 enum {
-    BANK_BLOCKS = 32,      // the window is at most so many blocks
-    BANK_BLOCK_ROWS = 64,  // of so many rows, fewer than a uint8_t counts
+    BANK_BLOCKS = 32,       // the window is at most so many blocks
+    BANK_BLOCK_ROWS = 64,   // of so many rows, fewer than a uint8_t counts
     BANK_WINDOW_ROWS = 128, // the window is at least so many rows, once there are
-    BANK_LOOK_ROWS = 64,   // between looks at open episodes
-    BANK_KINDS = 2         // tilt, absence
+    BANK_LOOK_ROWS = 64,    // between looks at open episodes
+    BANK_KINDS = 2          // tilt, absence
 };
 
 enum { BANK_TILT, BANK_ABSENCE };
 
 struct bank_stream {
     struct gw_drift_detector detector;
-    float quiet[BANK_KINDS]; // 1 when the episode is quiet, else 0: who counts for the alarm
-    float e[BANK_KINDS];     // evidence after the last row
+    float quiet[BANK_KINDS];       // 1 when the episode is quiet, else 0: who counts for the alarm
+    float e[BANK_KINDS];           // evidence after the last row
     uint64_t calm_row[BANK_KINDS]; // last row after which there was next to no evidence
     int64_t calm_ms[BANK_KINDS];
     const struct gw_drift_feature *feature;
@@ -34,15 +34,15 @@ struct gw_drift_bank {
     struct gw_drift_bank_options options;
     struct bank_stream *streams; // [stream_count], the score last
     uint32_t stream_count;
-    double *evidence;   // [2 * stream_count], scratch of a look
-    uint32_t *culprits; // the same
+    double *evidence;    // [2 * stream_count], scratch of a look
+    uint32_t *culprits;  // the same
     struct gw_buf bytes; // scratch of a flush
     uint64_t rows;       // taken in
     uint64_t looked_row; // at the last look
     uint64_t flushed_row;
-    uint32_t block;      // index of the current block
-    uint32_t block_rows; // in it
-    int64_t block_ms[BANK_BLOCKS]; // when it began
+    uint32_t block;                  // index of the current block
+    uint32_t block_rows;             // in it
+    int64_t block_ms[BANK_BLOCKS];   // when it began
     uint64_t block_row[BANK_BLOCKS]; // rows taken in before it began
     int64_t now_ms;
     double mean; // of the quiet streams after the last row
@@ -56,12 +56,13 @@ struct gw_drift_bank {
 void gw_drift_bank_count_busy(struct gw_drift_bank *bank);
 
 // The window's counts by table row, from the change on where that is known. Returns their sum.
-uint64_t gw_drift_bank_window(const struct gw_drift_bank *bank, const struct bank_stream *stream, int kind, double *counts);
+uint64_t gw_drift_bank_window(const struct gw_drift_bank *bank, const struct bank_stream *stream, int kind,
+                              double *counts);
 
 // Fills kind, effect, shares, divergences and rate.
 void gw_drift_bank_explain(const struct gw_drift_bank *bank, const struct bank_stream *stream, int kind,
                            struct gw_drift_alarm *alarm);
 
-// What is promised for one detector at the present rate: some milliseconds of arithmetic, for alarms and people only.
+// What is promised for one detector at the present rate: some 100 us of arithmetic, for alarms and people only.
 void gw_drift_bank_promise(const struct gw_drift_bank *bank, const struct bank_stream *stream, int kind,
                            struct gw_drift_promise *ret_promise);

@@ -112,8 +112,9 @@ static gw_status restore_bank(struct gw_drift_bank *bank, struct gw_drift_reader
     read.now_ms = (int64_t)gw_drift_take_u64(reader);
     read.mean = gw_drift_take_f64(reader);
     read.harm = gw_drift_take_f64(reader);
-    bool valid = reader->ok && read.looked_row <= rows && read.block < BANK_BLOCKS && read.block_rows <= BANK_BLOCK_ROWS &&
-                 time_valid(read.now_ms) && read.mean >= 0.0 && read.mean <= (double)GW_DRIFT_E_MAX;
+    bool valid = reader->ok && read.looked_row <= rows && read.block < BANK_BLOCKS &&
+                 read.block_rows <= BANK_BLOCK_ROWS && time_valid(read.now_ms) && read.mean >= 0.0 &&
+                 read.mean <= (double)GW_DRIFT_E_MAX;
     for (uint32_t i = 0; i < BANK_BLOCKS; i++) {
         read.block_ms[i] = (int64_t)gw_drift_take_u64(reader);
         read.block_row[i] = gw_drift_take_u64(reader);
@@ -151,8 +152,8 @@ static bool counts_valid(const uint8_t *counts, uint32_t rows)
 }
 
 // A failure leaves the stream half read; the bank is then good for nothing but freeing, as bank.h's caller starts anew.
-static gw_status restore_stream(struct bank_stream *stream, const char *name, struct gw_drift_reader *reader, uint64_t rows,
-                                gw_err *err)
+static gw_status restore_stream(struct bank_stream *stream, const char *name, struct gw_drift_reader *reader,
+                                uint64_t rows, gw_err *err)
 {
     gw_drift_take(reader, stream->detector.tilt.lane, sizeof stream->detector.tilt.lane);
     gw_drift_take(reader, stream->detector.absence.lane, sizeof stream->detector.absence.lane);
@@ -167,8 +168,8 @@ static gw_status restore_stream(struct bank_stream *stream, const char *name, st
             return malformed(name, err);
         }
         GW_TRY(gw_drift_episode_load(&stream->episode[kind], episode, err));
-        valid = valid && stream->calm_row[kind] <= rows && time_valid(stream->calm_ms[kind]) && stream->e[kind] >= 0.0f &&
-                stream->e[kind] <= GW_DRIFT_E_MAX;
+        valid = valid && stream->calm_row[kind] <= rows && time_valid(stream->calm_ms[kind]) &&
+                stream->e[kind] >= 0.0f && stream->e[kind] <= GW_DRIFT_E_MAX;
     }
     gw_drift_take(reader, stream->counts, (size_t)BANK_BLOCKS * stream->feature->row_count * sizeof *stream->counts);
     if (stream->learned != NULL) {

@@ -5,10 +5,10 @@
 //
 //   M <- max(M, 1) * (1 + lambda (y - mu)) * keep
 //
-// A factor's mean is at most 1 whenever the mean of y is at most mu, for any distribution of y (Waudby-Smith and Ramdas,
-// "Estimating means of bounded random variables by betting", JRSS-B 86(1), 2024; as an e-detector: lanes.h). keep =
-// exp(-(tau - 1) lambda^2 var / 2) makes room for dependent rows, to second order. What is better than the reference
-// only lowers the evidence. mu is the mean plus two standard errors, so a baseline needs at least
+// A factor's mean is at most 1 whenever the mean of y is at most mu, for any distribution of y (Waudby-Smith and
+// Ramdas, "Estimating means of bounded random variables by betting", JRSS-B 86(1), 2024; as an e-detector: lanes.h).
+// keep = exp(-(tau - 1) lambda^2 var / 2) makes room for dependent rows, to second order. What is better than the
+// reference only lowers the evidence. mu is the mean plus two standard errors, so a baseline needs at least
 // GW_DRIFT_BASELINE_ROWS_MIN rows: with fewer, the room for error hides what should be seen.
 //
 // Which rows: those of final labels only. A half-ripe label is a negative that may yet become a positive.

@@ -6,8 +6,8 @@
 //
 // A learned lane knows no direction: q = 0.9 EWMA + 0.1 p0 of the rows before this one, L = q(b) / p0(b), so its mean
 // under the reference is exactly 1 whatever it has learned. Three EWMAs (rates 2^-8, 2^-11, 2^-14) are kept as weights
-// times a common scale, so that a row touches one weight each. chi^2(q, p0) = sum q^2 / p0 - 1 follows by recursion, and
-// with it the same room for the reference's error as in lanes.h; dependence takes roots of the factor.
+// times a common scale, so that a row touches one weight each. chi^2(q, p0) = sum q^2 / p0 - 1 follows by recursion,
+// and with it the same room for the reference's error as in lanes.h; dependence takes roots of the factor.
 //
 // Evidence is the mean over lanes, at most GW_DRIFT_E_MAX. A detector is plain data: one owner, copied and compared as
 // bytes, deterministic to the bit.

@@ -67,7 +67,8 @@ static enum gw_drift_move open_episode(struct gw_drift_episode *episode, const s
     return GW_DRIFT_SAY_OPEN;
 }
 
-static enum gw_drift_move follow_episode(struct gw_drift_episode *episode, const struct gw_drift_episode_options *options,
+static enum gw_drift_move follow_episode(struct gw_drift_episode *episode,
+                                         const struct gw_drift_episode_options *options,
                                          const struct gw_drift_signal *signal)
 {
     episode->sample_count += signal->sample_count;
@@ -96,7 +97,8 @@ static enum gw_drift_move follow_episode(struct gw_drift_episode *episode, const
     return GW_DRIFT_SAY_NOTHING;
 }
 
-enum gw_drift_move gw_drift_episode_step(struct gw_drift_episode *episode, const struct gw_drift_episode_options *options,
+enum gw_drift_move gw_drift_episode_step(struct gw_drift_episode *episode,
+                                         const struct gw_drift_episode_options *options,
                                          const struct gw_drift_signal *signal)
 {
     GW_ASSERT(options->rearm_ms > 0 && options->cooldown_ms >= 0 && options->update_ms > 0 && options->calm_e > 1.0);

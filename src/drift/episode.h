@@ -32,9 +32,9 @@ enum gw_drift_episode_state {
 // What to tell people.
 enum gw_drift_move { GW_DRIFT_SAY_NOTHING, GW_DRIFT_SAY_OPEN, GW_DRIFT_SAY_UPDATE, GW_DRIFT_SAY_CLOSE };
 
-// By effect: low under 0.1 sigma, medium under 0.5, high from there. By harm (the rise of the loss over the reference's):
-// medium from 1 %, high from 5 %, critical from 20 %. The graver counts; a drift known to do no harm is at most medium.
-// X(severity, name), in rising order
+// By effect: low under 0.1 sigma, medium under 0.5, high from there. By harm (the rise of the loss over the
+// reference's): medium from 1 %, high from 5 %, critical from 20 %. The graver counts; a drift known to do no harm is
+// at most medium. X(severity, name), in rising order
 #define GW_DRIFT_SEVERITY_MAP(X)                                                                                       \
     X(LOW, "low")                                                                                                      \
     X(MEDIUM, "medium")                                                                                                \
@@ -77,7 +77,8 @@ struct gw_drift_signal {
 };
 
 // Zero is a valid quiet episode.
-enum gw_drift_move gw_drift_episode_step(struct gw_drift_episode *episode, const struct gw_drift_episode_options *options,
+enum gw_drift_move gw_drift_episode_step(struct gw_drift_episode *episode,
+                                         const struct gw_drift_episode_options *options,
                                          const struct gw_drift_signal *signal);
 
 enum gw_drift_severity gw_drift_severity_of(double effect_sigma, double harm);

@@ -6,7 +6,8 @@
 // "e-detector" of Shin, Ramdas and Rinaldo, "E-detectors: a nonparametric framework for sequential change detection",
 // 2022. A table has one row of 16 factors a bin, so a value costs one row load.
 //
-// Tilt lanes, for a score s of the bins: the normal score z with mean 0 and variance 1 for location, z^2 - 1 for spread:
+// Tilt lanes, for a score s of the bins: the normal score z with mean 0 and variance 1 for location, z^2 - 1 for
+// spread:
 //
 //   L(b) = exp(t s_b) / S^tau / (1 + eps chi),   t = theta / tau,   S = sum p0 exp(t s),   chi^2 = sum p0 (l - 1)^2
 //
@@ -56,10 +57,11 @@ static inline void gw_drift_lanes_reset(struct gw_drift_lanes *lanes)
 }
 
 // Takes one row in and returns the sum of the lanes after it: lanes j, j + 4, j + 8 and j + 12 first, in pairs 8 apart,
-// then (0 + 2) + (1 + 3). Both versions do the same operations in the same order, so their results are equal to the bit;
-// compilers find no max and min in the plain one without leave to forget about NaN, which costs half the time.
+// then (0 + 2) + (1 + 3). Both versions do the same operations in the same order, so their results are equal to the
+// bit; compilers find no max and min in the plain one without leave to forget about NaN, which costs half the time.
 #if defined(__SSE2__)
-static inline float gw_drift_lanes_step(struct gw_drift_lanes *restrict state, const struct gw_drift_lanes *restrict row)
+static inline float gw_drift_lanes_step(struct gw_drift_lanes *restrict state,
+                                        const struct gw_drift_lanes *restrict row)
 {
     const __m128 one = _mm_set1_ps(1.0f);
     const __m128 most = _mm_set1_ps(GW_DRIFT_E_MAX);
@@ -89,7 +91,8 @@ static inline uint32_t gw_drift_edges_below(const float *edges, uint32_t count, 
     return (uint32_t)_mm_cvtsi128_si32(below);
 }
 #else
-static inline float gw_drift_lanes_step(struct gw_drift_lanes *restrict state, const struct gw_drift_lanes *restrict row)
+static inline float gw_drift_lanes_step(struct gw_drift_lanes *restrict state,
+                                        const struct gw_drift_lanes *restrict row)
 {
     float m[GW_DRIFT_LANES];
     float four[4];

@@ -20,33 +20,33 @@
 #include <float.h>
 #include <math.h>
 
-#define GW_DRIFT_PROFILE_VERSION     1
-#define GW_DRIFT_CATEGORIES_MAX      31
-#define GW_DRIFT_FEATURES_MAX        4096
-#define GW_DRIFT_HEADS_MAX           64
-#define GW_DRIFT_NAME_BYTES_MAX      128
-#define GW_DRIFT_ROWS_MIN            100   // fewer make no profile
-#define GW_DRIFT_BASELINE_ROWS_MIN   10000 // fewer make a baseline that no concept detector accepts
+#define GW_DRIFT_PROFILE_VERSION   1
+#define GW_DRIFT_CATEGORIES_MAX    31
+#define GW_DRIFT_FEATURES_MAX      4096
+#define GW_DRIFT_HEADS_MAX         64
+#define GW_DRIFT_NAME_BYTES_MAX    128
+#define GW_DRIFT_ROWS_MIN          100   // fewer make no profile
+#define GW_DRIFT_BASELINE_ROWS_MIN 10000 // fewer make a baseline that no concept detector accepts
 
 enum gw_drift_kind { GW_DRIFT_NUMERIC, GW_DRIFT_CATEGORICAL };
 
 // One stream of values: a feature or the score.
 struct gw_drift_feature {
-    alignas(64) float edges[GW_DRIFT_BINS_MAX]; // numeric: upper ends of all bins but the last; categorical: the values.
-                                                // Ascending, then +infinity
+    alignas(64) float edges[GW_DRIFT_BINS_MAX]; // numeric: upper ends of all bins but the last; categorical: the
+                                                // values. Ascending, then +infinity
     struct gw_drift_lanes absence[GW_DRIFT_ABSENCE_ROWS];
-    struct gw_drift_lanes *tilt;  // [row_count]
-    enum gw_drift_kind kind;      //
-    uint32_t bin_count;           // 0..64 bins of finite values
-    uint32_t row_count;           // bin_count + 2
-    uint32_t search_count;        // edges to look at: a multiple of 8
-    uint32_t learned_roots;       // square roots that the learned lane takes of its factor: 2^learned_roots >= 0.8 tau
-    float learned_tolerance;      // eps of the learned lane: sqrt(2 bins tau / n)
-    uint64_t sample_count;        // training rows behind it
-    double tau_location;          // of z, >= 1
-    double tau_spread;            // of z^2 - 1, >= 1
-    double tau_absence;           // of "is missing", >= 1
-    double tolerance;             // eps
+    struct gw_drift_lanes *tilt; // [row_count]
+    enum gw_drift_kind kind;     //
+    uint32_t bin_count;          // 0..64 bins of finite values
+    uint32_t row_count;          // bin_count + 2
+    uint32_t search_count;       // edges to look at: a multiple of 8
+    uint32_t learned_roots;      // square roots that the learned lane takes of its factor: 2^learned_roots >= 0.8 tau
+    float learned_tolerance;     // eps of the learned lane: sqrt(2 bins tau / n)
+    uint64_t sample_count;       // training rows behind it
+    double tau_location;         // of z, >= 1
+    double tau_spread;           // of z^2 - 1, >= 1
+    double tau_absence;          // of "is missing", >= 1
+    double tolerance;            // eps
     double share[GW_DRIFT_ROWS_MAX]; // p0: bins, missing, unseen; sum 1
     float z[GW_DRIFT_BINS_MAX];      // normal score, mean 0 and variance 1 over the bins
     float share32[GW_DRIFT_ROWS_MAX];
@@ -72,7 +72,7 @@ struct gw_drift_profile {
     struct gw_drift_feature *features; // [feature_count]
     uint32_t feature_count;
     bool has_score;
-    struct gw_drift_feature *score; // NULL when !has_score
+    struct gw_drift_feature *score;  // NULL when !has_score
     struct gw_drift_baseline *heads; // [head_count]
     uint32_t head_count;
     uint64_t fingerprint; // FNV-1a of its bytes
@@ -101,7 +101,8 @@ struct gw_drift_build_options {
 
 // Gives the profile, freed by gw_drift_profile_free. The same rows give the same bytes. GW_E_INVALID: too few rows, a
 // name too long, a probability or label out of range; GW_E_TOO_LARGE: too many features or heads; GW_E_MEMORY.
-GW_CHECK gw_status gw_drift_profile_build(const struct gw_drift_rows *rows, const struct gw_drift_build_options *options,
+GW_CHECK gw_status gw_drift_profile_build(const struct gw_drift_rows *rows,
+                                          const struct gw_drift_build_options *options,
                                           struct gw_drift_profile **ret_profile, gw_err *err);
 void gw_drift_profile_free(struct gw_drift_profile *profile);
 

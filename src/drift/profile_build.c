@@ -227,11 +227,11 @@ static gw_status build_feature(struct gw_drift_feature *feature, const float *va
                                                 .tolerance = feature->tolerance},
                         feature->tilt);
     gw_drift_lanes_absence(
-        &(struct gw_drift_absence){
-            .missing = feature->share[feature->bin_count],
-            .unseen = feature->share[feature->bin_count + 1],
-            .tau = feature->tau_absence,
-            .tolerance = fmax(sqrt(4.0 * feature->tau_absence / (double)count), options->tolerance_min)},
+        &(struct gw_drift_absence){.missing = feature->share[feature->bin_count],
+                                   .unseen = feature->share[feature->bin_count + 1],
+                                   .tau = feature->tau_absence,
+                                   .tolerance =
+                                       fmax(sqrt(4.0 * feature->tau_absence / (double)count), options->tolerance_min)},
         feature->absence);
     return GW_OK;
 }
@@ -330,8 +330,7 @@ gw_status gw_drift_profile_build(const struct gw_drift_rows *rows, const struct 
         return gw_fail(err, GW_E_TOO_LARGE, "%u features and %u heads: allowed are %d and %d", rows->feature_count,
                        rows->head_count, GW_DRIFT_FEATURES_MAX, GW_DRIFT_HEADS_MAX);
     }
-    if (rows->row_count < GW_DRIFT_ROWS_MIN ||
-        ((has_score || has_heads) && rows->scored_count < GW_DRIFT_ROWS_MIN)) {
+    if (rows->row_count < GW_DRIFT_ROWS_MIN || ((has_score || has_heads) && rows->scored_count < GW_DRIFT_ROWS_MIN)) {
         return gw_fail(err, GW_E_INVALID, "%zu rows and %zu with a score: a profile needs %d", rows->row_count,
                        rows->scored_count, GW_DRIFT_ROWS_MIN);
     }

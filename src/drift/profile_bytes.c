@@ -2,9 +2,11 @@
 // A profile's bytes. Little-endian, no padding, no time and no address, so the same profile gives the same bytes:
 //
 //   "GWDP" version:u32 feature_count:u32 has_score:u32 head_count:u32 streams heads
-//   stream: name_bytes:u32 name kind:u32 bin_count:u32 sample_count:u64 tau_location tau_spread tau_absence tolerance:f64
+//   stream: name_bytes:u32 name kind:u32 bin_count:u32 sample_count:u64 tau_location tau_spread tau_absence
+//   tolerance:f64
 //           edges:f32[] share:f64[bins + 2] z:f32[bins] tilt:f32[bins + 2][16] absence:f32[3][16]
-//   head:   name_bytes:u32 name sample_count:u64 base_rate clip mean upper deviation tau:f64 lambda:f32[16] keep:f32[16]
+//   head:   name_bytes:u32 name sample_count:u64 base_rate clip mean upper deviation tau:f64 lambda:f32[16]
+//   keep:f32[16]
 #include "base/hash.h"
 #include "drift/pack.h"
 #include "drift/profile_internal.h"

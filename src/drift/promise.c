@@ -24,46 +24,82 @@ static double rows_for(double threshold, double growth, double lanes)
     return growth > 0.0 ? fmax((log(lanes * threshold) - head_start) / growth, 1.0) : INFINITY;
 }
 
-// The largest growth of any lane when rows of the table come with these shares.
-static double best_growth(const struct gw_drift_lanes *table, const double *share, uint32_t rows)
+// The largest growth of any lane when rows of the table come with these shares. logs: GW_DRIFT_LANES a row.
+static double best_growth(const double *logs, const double *share, uint32_t rows)
 {
+    double growth[GW_DRIFT_LANES] = {0};
+    for (uint32_t b = 0; b < rows; b++) {
+        for (size_t j = 0; j < GW_DRIFT_LANES; j++) {
+            growth[j] += share[b] * logs[b * GW_DRIFT_LANES + j];
+        }
+    }
     double best = 0.0;
     for (size_t j = 0; j < GW_DRIFT_LANES; j++) {
-        double growth = 0.0;
-        for (uint32_t b = 0; b < rows; b++) {
-            if (share[b] > 0.0) {
-                growth += share[b] * log(fmax((double)table[b].lane[j], 1e-30));
-            }
-        }
-        best = fmax(best, growth);
+        best = fmax(best, growth[j]);
     }
     return best;
 }
 
-double gw_drift_promise_delay(const struct gw_drift_feature *feature, double threshold, double shift_sigma)
+static void take_logs(const struct gw_drift_lanes *table, uint32_t rows, double *logs)
 {
-    double share[GW_DRIFT_ROWS_MAX];
+    for (uint32_t b = 0; b < rows; b++) {
+        for (size_t j = 0; j < GW_DRIFT_LANES; j++) {
+            logs[b * GW_DRIFT_LANES + j] = log(fmax((double)table[b].lane[j], 1e-30));
+        }
+    }
+}
+
+// What the delays of one feature have in common, so that searching among them costs microseconds each.
+struct tilt {
+    const struct gw_drift_feature *feature;
+    double end[GW_DRIFT_BINS_MAX]; // upper end of each bin on the normal scale
+    double logs[GW_DRIFT_ROWS_MAX * GW_DRIFT_LANES];
+};
+
+static void prepare_tilt(const struct gw_drift_feature *feature, struct tilt *tilt)
+{
     double finite = 1.0 - feature->share[feature->bin_count] - feature->share[feature->bin_count + 1];
     double below = 0.0;
-    double shifted_below = 0.0;
+    tilt->feature = feature;
     for (uint32_t b = 0; b < feature->bin_count; b++) {
         below += feature->share[b] / finite;
-        bool last = b + 1 == feature->bin_count;
-        double shifted = last ? 1.0 : gw_drift_normal_below(gw_drift_normal_quantile(below) - shift_sigma);
-        share[b] = finite * fmax(shifted - shifted_below, 0.0);
-        shifted_below = shifted;
+        tilt->end[b] = b + 1 < feature->bin_count ? gw_drift_normal_quantile(below) : INFINITY;
     }
-    share[feature->bin_count] = feature->share[feature->bin_count];
-    share[feature->bin_count + 1] = feature->share[feature->bin_count + 1];
+    take_logs(feature->tilt, feature->row_count, tilt->logs);
+}
+
+static double delay_of_tilt(const struct tilt *tilt, double threshold, double shift_sigma)
+{
+    const struct gw_drift_feature *feature = tilt->feature;
+    double share[GW_DRIFT_ROWS_MAX];
+    double missing = feature->share[feature->bin_count];
+    double unseen = feature->share[feature->bin_count + 1];
+    double below = 0.0;
+    for (uint32_t b = 0; b < feature->bin_count; b++) {
+        double next = gw_drift_normal_below(tilt->end[b] - shift_sigma);
+        share[b] = (1.0 - missing - unseen) * fmax(next - below, 0.0);
+        below = next;
+    }
+    share[feature->bin_count] = missing;
+    share[feature->bin_count + 1] = unseen;
     double lanes = GW_DRIFT_LANES + (feature->kind == GW_DRIFT_CATEGORICAL ? 3 : 0);
-    return rows_for(threshold, best_growth(feature->tilt, share, feature->row_count), lanes);
+    return rows_for(threshold, best_growth(tilt->logs, share, feature->row_count), lanes);
+}
+
+double gw_drift_promise_delay(const struct gw_drift_feature *feature, double threshold, double shift_sigma)
+{
+    struct tilt tilt;
+    prepare_tilt(feature, &tilt);
+    return delay_of_tilt(&tilt, threshold, shift_sigma);
 }
 
 double gw_drift_promise_missing_delay(const struct gw_drift_feature *feature, double threshold, double share)
 {
     double unseen = feature->share[feature->bin_count + 1] * (1.0 - share);
     const double shares[GW_DRIFT_ABSENCE_ROWS] = {1.0 - share - unseen, share, unseen};
-    return rows_for(threshold, best_growth(feature->absence, shares, GW_DRIFT_ABSENCE_ROWS), GW_DRIFT_LANES);
+    double logs[GW_DRIFT_ABSENCE_ROWS * GW_DRIFT_LANES];
+    take_logs(feature->absence, GW_DRIFT_ABSENCE_ROWS, logs);
+    return rows_for(threshold, best_growth(logs, shares, GW_DRIFT_ABSENCE_ROWS), GW_DRIFT_LANES);
 }
 
 double gw_drift_promise_loss_delay(const struct gw_drift_baseline *baseline, double threshold, double rise)
@@ -74,7 +110,8 @@ double gw_drift_promise_loss_delay(const struct gw_drift_baseline *baseline, dou
     for (size_t j = 0; j < GW_DRIFT_LANES; j++) {
         double lambda = (double)baseline->lambda.lane[j];
         double square = deviation * deviation + mean * mean;
-        double growth = lambda * mean - 0.5 * lambda * lambda * square + log(fmax((double)baseline->keep.lane[j], 1e-30));
+        double growth =
+            lambda * mean - 0.5 * lambda * lambda * square + log(fmax((double)baseline->keep.lane[j], 1e-30));
         best = fmax(best, growth);
     }
     return rows_for(threshold, best, GW_DRIFT_LANES);
@@ -102,12 +139,12 @@ static double smallest(delay_of delay, const void *of, double threshold, double 
 
 static double delay_up(const void *of, double threshold, double x)
 {
-    return gw_drift_promise_delay(of, threshold, x);
+    return delay_of_tilt(of, threshold, x);
 }
 
 static double delay_down(const void *of, double threshold, double x)
 {
-    return gw_drift_promise_delay(of, threshold, -x);
+    return delay_of_tilt(of, threshold, -x);
 }
 
 static double delay_missing(const void *of, double threshold, double x)
@@ -124,8 +161,10 @@ static double delay_loss(const void *of, double threshold, double x)
 
 double gw_drift_promise_shift(const struct gw_drift_feature *feature, double threshold, double rows)
 {
-    return fmax(smallest(delay_up, feature, threshold, rows, shift_max),
-                smallest(delay_down, feature, threshold, rows, shift_max));
+    struct tilt tilt;
+    prepare_tilt(feature, &tilt);
+    return fmax(smallest(delay_up, &tilt, threshold, rows, shift_max),
+                smallest(delay_down, &tilt, threshold, rows, shift_max));
 }
 
 double gw_drift_promise_missing(const struct gw_drift_feature *feature, double threshold, double rows)

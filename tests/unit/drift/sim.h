@@ -90,8 +90,8 @@ static inline uint64_t sim_alarms(const struct gw_drift_feature *feature, struct
     return alarms;
 }
 
-// Mean rows from the change, after `before` rows of N(0, 1), to the alarm. Runs with an alarm before the change are done
-// again; `limit` rows count as the delay when none comes.
+// Mean rows from the change, after `before` rows of N(0, 1), to the alarm. Runs with an alarm before the change are
+// done again; `limit` rows count as the delay when none comes.
 static inline double sim_delay(const struct gw_drift_feature *feature, struct sim_source drifted, double threshold,
                                uint64_t before, uint64_t limit, uint32_t runs)
 {

@@ -379,8 +379,7 @@ static void states_that_do_not_belong_are_refused(void **state)
     bank = bank_new(); // one state is older than the others
     for (size_t i = 0; i < second.state_count; i++) {
         const struct heard *from = i == 3 ? &first : &second;
-        assert_ok(
-            gw_drift_bank_restore(bank, (const char *)from->names[i].data, gw_buf_slice(&from->states[i]), NULL));
+        assert_ok(gw_drift_bank_restore(bank, (const char *)from->names[i].data, gw_buf_slice(&from->states[i]), NULL));
     }
     assert_fails(gw_drift_bank_restored(bank, NULL), GW_E_MISMATCH);
     gw_drift_bank_free(bank);
@@ -390,7 +389,8 @@ static void states_that_do_not_belong_are_refused(void **state)
     struct gw_slice of_stream = gw_buf_slice(&first.states[1]);
     assert_fails(gw_drift_bank_restore(bank, "stream/none", of_stream, NULL), GW_E_NOT_FOUND);
     for (size_t size = 0; size < of_stream.size; size += 13) {
-        assert_fails(gw_drift_bank_restore(bank, "stream/a", gw_slice_make(of_stream.data, size), NULL), GW_E_MALFORMED);
+        assert_fails(gw_drift_bank_restore(bank, "stream/a", gw_slice_make(of_stream.data, size), NULL),
+                     GW_E_MALFORMED);
     }
     memset(first.states[1].data + 24, 0xff, 4); // a lane that is NaN
     assert_fails(gw_drift_bank_restore(bank, "stream/a", of_stream, NULL), GW_E_MALFORMED);

@@ -55,7 +55,8 @@ static struct gw_drift_profile *reference(size_t rows)
 }
 
 // Rows until the threshold; `limit` when it is not reached.
-static uint32_t run(const struct gw_drift_baseline *baseline, uint64_t seed, double flip, double threshold, uint32_t limit)
+static uint32_t run(const struct gw_drift_baseline *baseline, uint64_t seed, double flip, double threshold,
+                    uint32_t limit)
 {
     struct world world = {.flip = flip};
     struct gw_drift_concept concept;

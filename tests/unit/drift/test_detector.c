@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The detectors against streams with known truth. Long simulations are in tests/bench/drift; these are their small form.
+// The detectors against streams with known truth. Long simulations are in tests/bench/drift; these are their small
+// form.
 #include "drift/promise.h"
 #include "support/testkit.h"
 #include "unit/drift/sim.h"
@@ -141,8 +142,8 @@ static void the_promised_delay_is_the_simulated_one(void **state)
     } cases[] = {{1e4, 0.25, 100}, {1e6, 0.25, 60}, {30.0 * 86400 * 1000, 0.25, 40}, {1e6, -0.5, 100}, {1e6, 0.1, 20}};
     for (size_t i = 0; i < GW_COUNT_OF(cases); i++) {
         double promised = gw_drift_promise_delay(normal(), cases[i].threshold, cases[i].shift);
-        double simulated = sim_delay(normal(), source_of(81 + i, 0.0, cases[i].shift, 1.0), cases[i].threshold, 2000, 200000,
-                                     cases[i].runs);
+        double simulated = sim_delay(normal(), source_of(81 + i, 0.0, cases[i].shift, 1.0), cases[i].threshold, 2000,
+                                     200000, cases[i].runs);
         print_message("c %g, shift %g: promised %.0f, simulated %.0f\n", cases[i].threshold, cases[i].shift, promised,
                       simulated);
         assert_between(simulated / promised, 0.75, 1.15);
@@ -161,7 +162,8 @@ static void the_smallest_shift_is_where_the_delay_meets_the_time(void **state)
     assert_between(in_10s, 0.05, 0.1);
     assert_true(in_5min < in_10s);
     assert_between(gw_drift_promise_delay(normal(), threshold, in_10s), 9000, 10001);
-    // Ten rows a second see 0.1 sd in more than five minutes, and a tenth of a row a second sees nothing in ten seconds.
+    // Ten rows a second see 0.1 sd in more than five minutes, and a tenth of a row a second sees nothing in ten
+    // seconds.
     assert_between(gw_drift_promise_shift(normal(), gw_drift_promise_threshold(30.0, 10.0), 3000.0), 0.1, 0.13);
     assert_true(isinf(gw_drift_promise_shift(normal(), threshold, 1.0)));
     // A tolerance of 0.1 never sees a twentieth of a deviation.
@@ -181,7 +183,8 @@ static double absence_delay(const struct gw_drift_feature *feature, struct sim_s
         uint32_t rows = 0;
         float e = 0.0f;
         while ((double)e < threshold && rows < limit) {
-            e = gw_drift_detector_feed(&detector, NULL, feature, gw_drift_feature_row(feature, sim_next(&source))).absence;
+            e = gw_drift_detector_feed(&detector, NULL, feature, gw_drift_feature_row(feature, sim_next(&source)))
+                    .absence;
             rows++;
         }
         sum += rows;

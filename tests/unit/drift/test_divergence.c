@@ -84,8 +84,8 @@ static void a_tiny_share_shrinks_the_filler(void **state)
     double tiny = 5e-11;
     static const double reversed_a[] = {19999, 1, 0};
     static const double reversed_b[] = {10000, 5000, 5000};
-    expected = (0.99995 - 0.5) * log(0.99995 / 0.5) + (5e-5 - 0.25) * log(5e-5 / 0.25) +
-               (tiny - 0.25) * log(tiny / 0.25);
+    expected =
+        (0.99995 - 0.5) * log(0.99995 / 0.5) + (5e-5 - 0.25) * log(5e-5 / 0.25) + (tiny - 0.25) * log(tiny / 0.25);
     assert_near(gw_drift_psi(reversed_a, reversed_b, 3), expected, 1e-9);
 }
 

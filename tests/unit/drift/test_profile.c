@@ -229,9 +229,9 @@ static void bad_rows_are_refused_by_name(void **state)
     const char *const unnamed[FEATURES] = {"a", "", "c", "d"};
     example.rows.names = unnamed;
     assert_fails(gw_drift_profile_build(&example.rows, &independent, &profile, NULL), GW_E_INVALID);
-    assert_fails(gw_drift_profile_build(&example.rows, &(struct gw_drift_build_options){.tolerance_min = NAN}, &profile,
-                                        NULL),
-                 GW_E_INVALID);
+    assert_fails(
+        gw_drift_profile_build(&example.rows, &(struct gw_drift_build_options){.tolerance_min = NAN}, &profile, NULL),
+        GW_E_INVALID);
     assert_null(profile);
 }
 
