@@ -70,6 +70,8 @@ static void write_topics(const struct cluster *cluster)
         {"training_examples", "LabeledExample", "partitions = 2\n"},
         {"label_samples", "LabelSample", "partitions = 2\n"},
         {"label_windows", "LabelWindow", "count_group = entity\ncleanup.policy = compact\n"},
+        {"monitor_state", "MonitorState", "partitions = 2\ncleanup.policy = compact\n"},
+        {"model_quality", "ModelQuality", "partitions = 1\n"},
         {"serving_metrics", "ServingMetrics", "partitions = 1\n"},
         {"model_events", "ModelEvent", "partitions = 1\n"},
         {"model_routes", "ModelRoute", "partitions = 1\ncleanup.policy = compact\n"},
