@@ -41,7 +41,8 @@ static void add_shadow(const struct gw_score_totals *before, const struct gw_sco
         struct gw_shadow_tally was = {0};
         for (size_t b = 0; b < before->shadowed_count; b++) {
             if (before->shadowed[b].version == shadow->version &&
-                strcmp(before->shadowed[b].model, shadow->model) == 0) {
+                strcmp(before->shadowed[b].model, shadow->model) == 0 &&
+                before->shadowed[b].tally.requests <= shadow->tally.requests) { // else it began anew
                 was = before->shadowed[b].tally;
             }
         }
