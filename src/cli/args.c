@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "cli/cli.h"
 
+#include "api/change.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/ini.h"
 #include "base/suggest.h"
 
@@ -299,5 +301,26 @@ gw_status gw_cli_duration(const struct gw_cli *cli, const char *name, int64_t pr
         return gw_fail(err, GW_E_CONFIG, "%s '%.40s', expected a duration such as 90s, 15m or 2d", name, text);
     }
     *ret_us = value;
+    return GW_OK;
+}
+
+gw_status gw_cli_time(const struct gw_cli *cli, const char *name, int64_t preset_ms, int64_t *ret_ms, gw_err *err)
+{
+    const char *text = gw_cli_value(cli, name);
+    int64_t ago_us = 0;
+    if (text == NULL) {
+        *ret_ms = preset_ms;
+        return GW_OK;
+    }
+    if (text[0] == '-' && gw_parse_duration_us(text + 1, &ago_us, NULL) == GW_OK) {
+        *ret_ms = gw_clock_wall_ms() - ago_us / 1000;
+        return GW_OK;
+    }
+    if (!gw_api_parse_time(text, ret_ms)) {
+        return gw_fail(err, GW_E_CONFIG,
+                       "%s '%.40s', expected RFC 3339 such as 2026-11-24T12:00:00Z, milliseconds since 1970, or how"
+                       " long ago such as -2h",
+                       name, text);
+    }
     return GW_OK;
 }

@@ -87,6 +87,9 @@ GW_CHECK gw_status gw_cli_double(const struct gw_cli *cli, const char *name, dou
                                  double *ret_value, gw_err *err);
 GW_CHECK gw_status gw_cli_duration(const struct gw_cli *cli, const char *name, int64_t preset_us, int64_t *ret_us,
                                    gw_err *err);
+// A moment in ms: RFC 3339, milliseconds since 1970, or how long ago such as -2h.
+GW_CHECK gw_status gw_cli_time(const struct gw_cli *cli, const char *name, int64_t preset_ms, int64_t *ret_ms,
+                               gw_err *err);
 
 // Parses the words, does what they say and gives the process's exit code.
 int gw_cli_main(int argc, char **argv);

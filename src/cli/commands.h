@@ -8,6 +8,7 @@
 gw_status gw_cli_config_check(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_config_show(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_db_migrate(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_examples_export(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_features_clear(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_features_list(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_features_show(struct gw_cli *cli, gw_err *err);
@@ -42,6 +43,7 @@ gw_status gw_cli_version(struct gw_cli *cli, gw_err *err);
 void gw_cli_run_details(FILE *to); // the workers there are
 
 // Options that a command shares with its function's file.
+extern const struct gw_cli_option gw_cli_examples_options[];
 extern const struct gw_cli_option gw_cli_models_change_options[];
 extern const struct gw_cli_option gw_cli_models_create_options[];
 extern const struct gw_cli_option gw_cli_models_export_options[];

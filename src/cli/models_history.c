@@ -2,9 +2,6 @@
 // `models history`: what was changed, by whom and why; with --at, who served at a moment.
 #include "cli/commands.h"
 
-#include "api/change.h"
-#include "base/clock.h"
-#include "base/ini.h"
 #include "cli/models.h"
 #include "cli/table.h"
 #include "registry/documents.h"
@@ -18,22 +15,6 @@ const struct gw_cli_option gw_cli_models_history_options[] = {
     {"--limit", "N", "at most so many events, newest first; default 50", false},
     {NULL, NULL, NULL, false},
 };
-
-static gw_status parse_time(const char *text, int64_t *ret_time_ms, gw_err *err)
-{
-    int64_t ago_us = 0;
-    if (text[0] == '-' && gw_parse_duration_us(text + 1, &ago_us, NULL) == GW_OK) {
-        *ret_time_ms = gw_clock_wall_ms() - ago_us / 1000;
-        return GW_OK;
-    }
-    if (!gw_api_parse_time(text, ret_time_ms)) {
-        return gw_fail(err, GW_E_CONFIG,
-                       "--at '%.40s', expected RFC 3339 such as 2026-11-24T12:00:00Z, milliseconds since 1970, or how"
-                       " long ago such as -2h",
-                       text);
-    }
-    return GW_OK;
-}
 
 // ---- events ---------------------------------------------------------------------------------------------------------
 
@@ -154,7 +135,7 @@ gw_status gw_cli_models_history(struct gw_cli *cli, gw_err *err)
     GW_TRY(gw_cli_take_model(cli, &model, err));
     GW_TRY(gw_cli_u64(cli, "--limit", EVENTS_PRESET, 1, EVENTS_MAX, &limit, err));
     if (at != NULL) {
-        GW_TRY(parse_time(at, &at_ms, err));
+        GW_TRY(gw_cli_time(cli, "--at", 0, &at_ms, err));
         if (gw_cli_value(cli, "--limit") != NULL) {
             return gw_fail(err, GW_E_CONFIG, "--limit is about events, --at about one moment");
         }

@@ -4,6 +4,7 @@
 #include "avro/framing.h"
 #include "label/bits.h"
 
+#include <math.h>
 #include <string.h>
 
 static const int32_t action_numbers[GW_ACTION_TYPE_COUNT] = {
@@ -28,8 +29,8 @@ gw_status gw_label_read_served(struct gw_slice body, uint32_t schema_id, int64_t
 {
     struct gw_served_candidate served;
     GW_TRY(gw_served_candidate_decode(body, arena, &served, err));
-    if (!(served.sample_weight > 0.0f)) {
-        return gw_fail(err, GW_E_INVALID, "sample_weight %g is not above 0", (double)served.sample_weight);
+    if (!isfinite(served.sample_weight) || served.sample_weight <= 0.0f) {
+        return gw_fail(err, GW_E_INVALID, "sample_weight %g is no weight", (double)served.sample_weight);
     }
     uint8_t *payload = gw_arena_alloc(arena, GW_AVRO_FRAME_BYTES + body.size);
     if (payload == NULL) {
@@ -115,6 +116,8 @@ struct gw_label_sample gw_label_write_sample(const struct gw_label_example *exam
                                      .closed_at_ms = closed_at_ms};
     sample.heads.items = served->heads.items;
     sample.heads.count = served->heads.count;
+    sample.head_names.items = served->head_names.items;
+    sample.head_names.count = served->head_names.count;
     sample.head_names.items = served->head_names.items;
     sample.head_names.count = served->head_names.count;
     return sample;

@@ -4,11 +4,11 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "label/bits.h"
 #include "model/bundle.h"
 #include "model/examples.h"
 #include "quality/auc.h"
 #include "worker/simulate.h"
-#include "worker/simulate_labels.h"
 #include "worker/simulate_outcomes.h"
 #include "worker/simulate_rows.h"
 
@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-_Static_assert(GW_SIMULATE_LABEL_COUNT == GW_COUNT_OF(((struct gw_examples_report *)NULL)->positives),
+_Static_assert(GW_LABEL_COUNT == GW_COUNT_OF(((struct gw_examples_report *)NULL)->positives),
                "a count of positives for each label");
 
 #define EVENTS_PER_STOP_CHECK 1024
@@ -100,8 +100,8 @@ static gw_status make_writer(struct job *job, gw_err *err)
     const struct gw_examples_header header = {
         .feature_count = job->feature_count,
         .feature_names = job->names,
-        .label_count = job->run->truth ? 1 : GW_SIMULATE_LABEL_COUNT, // the truth is of is_favorited alone
-        .label_names = gw_simulate_label_names,
+        .label_count = job->run->truth ? 1 : GW_LABEL_COUNT, // the truth is of is_favorited alone
+        .label_names = gw_label_names,
         .layout = text,
     };
     return gw_examples_writer_new(job->run->path, &header, &job->writer, err);
@@ -187,8 +187,8 @@ static gw_status add_example(struct job *job, const struct gw_sim_event *event,
     double probability = gw_simulator_probability(job->simulator, at, GW_SIM_FAV);
     gw_simulate_rows_vector(job->rows, request, at, event->time_ms * 1000, job->features);
     GW_TRY(append(job, event->time_ms, shown->bits, probability, err));
-    GW_TRY(keep_truth(job, probability, (shown->bits >> GW_SIMULATE_LABEL_FAVORITED & 1) != 0, err));
-    for (int bit = 0; bit < GW_SIMULATE_LABEL_COUNT; bit++) {
+    GW_TRY(keep_truth(job, probability, (shown->bits >> GW_LABEL_FAVORITED & 1) != 0, err));
+    for (int bit = 0; bit < GW_LABEL_COUNT; bit++) {
         job->report.positives[bit] += shown->bits >> bit & 1;
     }
     job->report.examples++;

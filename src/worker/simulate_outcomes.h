@@ -3,8 +3,9 @@
 //
 // A second simulator of the same world runs one label window ahead of the one that feeds the rows. So an example's
 // label is known at its request's time, while the rows cannot have seen anything of what came after: no leak by
-// construction. Labels are read off the UserAction records, as the label worker would: an impression or action counts
-// when it is less than a window after the request. Memory: what is shown in one window, 24 bytes a tweet. One owner.
+// construction. Labels are read off the UserAction records as the label worker does, by the same facts (label/bits.h):
+// an impression or action counts when it is less than a window after the request. Memory: what is shown in one window,
+// 56 bytes a tweet. One owner.
 #pragma once
 
 #include "simulator/simulator.h"
@@ -12,7 +13,7 @@
 
 struct gw_simulate_shown {
     int64_t tweet_id;
-    uint64_t bits; // simulate_labels.h
+    uint64_t bits; // enum gw_label
 };
 
 struct gw_simulate_outcomes;

@@ -63,7 +63,7 @@ static void unknown_words_are_usage_errors_that_suggest(void **state)
     cli_assert_refused(cli_run("topics", "plan", "--profil", "x"), 2, "the nearest is '--profile'");
     cli_assert_refused(cli_run("version", "--jsn"), 2, "the nearest is '--json'");
     cli_assert_refused(cli_run("help", "modles"), 2, "the nearest is 'models'");
-    cli_assert_refused(cli_run("run", "scoer"), 2, "there are: rekey, aggregate, online, score, bridge");
+    cli_assert_refused(cli_run("run", "scoer"), 2, "there are: rekey, aggregate, online, score, label");
     cli_assert_refused(cli_run("config", "show", "--set", "redis.timout=1s"), 2, "the nearest is 'redis.timeout'");
     cli_assert_refused(cli_run("features", "show", "usr", "1"), 2, "the nearest is 'user'");
 }
@@ -84,6 +84,10 @@ static void incomplete_and_superfluous_words_are_usage_errors(void **state)
     cli_assert_refused(cli_run("simulate", "--users", "5", "--authors", "6"), 2, "--authors 6 is above --users 5");
     cli_assert_refused(cli_run("simulate", "--examples", "x", "--flat-out"), 2, "--flat-out is about live traffic");
     cli_assert_refused(cli_run("simulate", "--examples", "x"), 2, "--examples needs --history");
+    cli_assert_refused(cli_run("examples", "export"), 2, "--out FILE");
+    cli_assert_refused(cli_run("examples", "export", "--out", "x", "--layout", "12"), 2, "16 hexadecimal digits");
+    cli_assert_refused(cli_run("examples", "export", "--out", "x", "--since", "-1h", "--until", "-2h"), 2,
+                       "--since is not before --until");
     cli_assert_refused(cli_run("features", "show", "pair", "1"), 2, "has 2 ids in its key, 1 are given");
     cli_assert_refused(cli_run("features", "show", "user", "1x"), 2, "'1x' is no id");
 }

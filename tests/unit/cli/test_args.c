@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // How words become a command: pure, over the real table.
 #include "cli/cli.h"
+
+#include "base/clock.h"
 #include "support/testkit.h"
 
 #include <string.h>
@@ -122,6 +124,21 @@ static void numbers_and_durations_name_their_option_when_wrong(void **state)
     assert_fails(gw_cli_double(&cli, "--rate", 1, 3, 10, &real, &err), GW_E_CONFIG);
 }
 
+static void moments_are_absolute_or_ago(void **state)
+{
+    (void)state;
+    int64_t time_ms = 0;
+    assert_ok(parse("examples", "export", "--out", "x", "--since", "-2h", "--until", "2026-11-24T12:00:00Z"));
+    assert_ok(gw_cli_time(&cli, "--until", 0, &time_ms, &err));
+    assert_int_equal(time_ms, 1795521600000);
+    int64_t before_ms = gw_clock_wall_ms();
+    assert_ok(gw_cli_time(&cli, "--since", 0, &time_ms, &err));
+    assert_in_range(time_ms, before_ms - 7200000, gw_clock_wall_ms() - 7200000);
+    assert_ok(gw_cli_time(&cli, "--layout", 7, &time_ms, &err));
+    assert_int_equal(time_ms, 7);
+    assert_fails(gw_cli_time(&cli, "--out", 0, &time_ms, &err), GW_E_CONFIG);
+}
+
 static void too_many_words_are_refused(void **state)
 {
     (void)state;
@@ -142,4 +159,4 @@ GW_TESTS(an_option_that_may_be_repeated_keeps_its_values_in_order, every_row_of_
          options_may_stand_anywhere_and_take_values_both_ways,
          negative_numbers_and_words_behind_two_dashes_are_arguments,
          words_behind_a_command_that_passes_through_are_left_alone, options_are_refused_twice_and_globals_repeat,
-         numbers_and_durations_name_their_option_when_wrong, too_many_words_are_refused)
+         numbers_and_durations_name_their_option_when_wrong, moments_are_absolute_or_ago, too_many_words_are_refused)

@@ -5,9 +5,9 @@
 #include "base/ini.h"
 #include "base/mem.h"
 #include "feature/plan.h"
+#include "label/bits.h"
 #include "model/examples.h"
 #include "support/testkit.h"
-#include "worker/simulate_labels.h"
 #include "worker/simulate_records.h"
 
 #include <math.h>
@@ -154,31 +154,49 @@ static struct world recount(const struct gw_examples_run *run)
 // The label of what an impression shows, by looking through all later actions.
 static uint64_t label_of(const struct world *world, size_t impression, int64_t served_ms)
 {
+    static const int bit_of[GW_SIM_HEAD_COUNT] = {
+        [GW_SIM_FAV] = -1,          [GW_SIM_RETWEET] = 1,          [GW_SIM_REPLY] = 2,     [GW_SIM_QUOTE] = 3,
+        [GW_SIM_CLICK] = 4,         [GW_SIM_PROFILE_CLICK] = -1,   [GW_SIM_BOOKMARK] = 10, [GW_SIM_SHARE] = 11,
+        [GW_SIM_PHOTO_EXPAND] = -1, [GW_SIM_VIDEO_PLAYBACK50] = 8, [GW_SIM_DWELL] = 12,    [GW_SIM_NEGATIVE] = 14,
+        [GW_SIM_REPORT] = 15};
     const struct gw_sim_action *shown = &world->events[impression].said.action;
+    int64_t faved_ms = -1;
+    int64_t unfaved_ms = -1;
+    int64_t engaged_ms = -1;        // favourite or reply of this tweet, last
+    int64_t engaged_author_ms = -1; // of any tweet of the author
+    int64_t clicked_ms = INT64_MAX; // first
+    int64_t visited_ms = INT64_MAX;
     uint64_t bits = 0;
     for (size_t i = impression + 1; i < world->count; i++) {
         const struct gw_sim_event *event = &world->events[i].said;
         if (event->time_ms - served_ms >= GW_SIMULATE_LABEL_WINDOW_MS) {
             break;
         }
-        if (event->kind != GW_SIM_ACTION || event->action.join_id != shown->join_id ||
-            event->action.tweet_id != shown->tweet_id) {
+        if (event->kind != GW_SIM_ACTION || event->action.user_id != shown->user_id) {
             continue;
         }
-        static const int bit_of[GW_SIM_HEAD_COUNT] = {
-            [GW_SIM_FAV] = 0,           [GW_SIM_RETWEET] = 1,          [GW_SIM_REPLY] = 2,     [GW_SIM_QUOTE] = 3,
-            [GW_SIM_CLICK] = 4,         [GW_SIM_PROFILE_CLICK] = 5,    [GW_SIM_BOOKMARK] = 10, [GW_SIM_SHARE] = 11,
-            [GW_SIM_PHOTO_EXPAND] = -1, [GW_SIM_VIDEO_PLAYBACK50] = 8, [GW_SIM_DWELL] = 12,    [GW_SIM_NEGATIVE] = 14,
-            [GW_SIM_REPORT] = 15};
         int action = event->action.action;
-        if (action == GW_SIM_ACTION_UNFAV) {
-            bits &= ~UINT64_C(1);
-        } else if (action >= GW_SIM_HEAD_COUNT) {
-            bits |= action == GW_SIM_ACTION_IMPRESSION ? 0 : UINT64_C(1) << 14;
+        bool engages = action == GW_SIM_FAV || action == GW_SIM_REPLY;
+        if (engages && event->action.author_id == shown->author_id) {
+            engaged_author_ms = event->time_ms;
+        }
+        if (event->action.join_id != shown->join_id || event->action.tweet_id != shown->tweet_id) {
+            continue;
+        }
+        engaged_ms = engages ? event->time_ms : engaged_ms;
+        faved_ms = action == GW_SIM_FAV ? event->time_ms : faved_ms;
+        unfaved_ms = action == GW_SIM_ACTION_UNFAV ? event->time_ms : unfaved_ms;
+        clicked_ms = action == GW_SIM_CLICK ? GW_MIN(clicked_ms, event->time_ms) : clicked_ms;
+        visited_ms = action == GW_SIM_PROFILE_CLICK ? GW_MIN(visited_ms, event->time_ms) : visited_ms;
+        if (action >= GW_SIM_HEAD_COUNT) {
+            bits |= action == GW_SIM_ACTION_IMPRESSION || action == GW_SIM_ACTION_UNFAV ? 0 : UINT64_C(1) << 14;
         } else if (bit_of[action] >= 0) {
             bits |= UINT64_C(1) << bit_of[action];
         }
     }
+    bits |= faved_ms > unfaved_ms ? UINT64_C(1) : 0;
+    bits |= engaged_author_ms >= visited_ms ? UINT64_C(1) << 5 : 0;
+    bits |= engaged_ms >= clicked_ms ? UINT64_C(1) << 6 : 0;
     return bits;
 }
 
@@ -381,7 +399,7 @@ static void labels_and_vectors_agree_with_a_recount(void **state)
     assert_int_equal(report.examples, expected);
     assert_int_equal(gw_examples_count(reading.reader), expected);
     assert_true(expected > 5000);
-    assert_int_equal(header->label_count, GW_SIMULATE_LABEL_COUNT);
+    assert_int_equal(header->label_count, GW_LABEL_COUNT);
 
     gw_feature_plan_free(reading.plan);
     gw_examples_reader_free(reading.reader);
@@ -440,13 +458,14 @@ static void shares_of_positives_are_near_the_documented_ones(void **state)
     struct gw_examples_report report = run_ok(&f, &run);
     double n = (double)report.examples;
     assert_true(n > 10000);
-    assert_true((double)report.positives[GW_SIMULATE_LABEL_FAVORITED] / n > 0.004);
-    assert_true((double)report.positives[GW_SIMULATE_LABEL_FAVORITED] / n < 0.036);
-    assert_true((double)report.positives[GW_SIMULATE_LABEL_CLICKED] / n > 0.01);
-    assert_true((double)report.positives[GW_SIMULATE_LABEL_CLICKED] / n < 0.09);
-    assert_true((double)report.positives[GW_SIMULATE_LABEL_DWELLED] / n > 0.15);
-    assert_true((double)report.positives[GW_SIMULATE_LABEL_DWELLED] / n < 0.50);
-    assert_int_equal(report.positives[GW_SIMULATE_LABEL_GOOD_CLICKED_V1], 0);
+    assert_true((double)report.positives[GW_LABEL_FAVORITED] / n > 0.004);
+    assert_true((double)report.positives[GW_LABEL_FAVORITED] / n < 0.036);
+    assert_true((double)report.positives[GW_LABEL_CLICKED] / n > 0.01);
+    assert_true((double)report.positives[GW_LABEL_CLICKED] / n < 0.09);
+    assert_true((double)report.positives[GW_LABEL_DWELLED] / n > 0.15);
+    assert_true((double)report.positives[GW_LABEL_DWELLED] / n < 0.50);
+    assert_true(report.positives[GW_LABEL_GOOD_CLICKED] <= report.positives[GW_LABEL_CLICKED]);
+    assert_int_equal(report.positives[GW_LABEL_REPLY_ENGAGED], 0);
     assert_true(report.auc_truth > 0.7 && report.auc_truth < 1.0);
     assert_true(fabs(report.auc_truth - report.auc_expected) < 0.08);
     tear_down(&f);

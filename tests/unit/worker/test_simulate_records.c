@@ -5,7 +5,6 @@
 #include "avro/framing.h"
 #include "base/arena.h"
 #include "support/testkit.h"
-#include "worker/simulate_labels.h"
 
 #include <string.h>
 
@@ -142,32 +141,4 @@ static void request_carries_ids_values_and_context(void **state)
     tear_down(&f);
 }
 
-static void undo_clears_what_its_action_set(void **state)
-{
-    (void)state;
-    const struct gw_user_action fav = {.action_type = GW_ACTION_TYPE_CLIENT_TWEET_FAV};
-    const struct gw_user_action unfav = {.action_type = GW_ACTION_TYPE_CLIENT_TWEET_UNFAV};
-    const struct gw_user_action impression = {.action_type = GW_ACTION_TYPE_CLIENT_TWEET_RENDER_IMPRESSION};
-    uint64_t bits = gw_simulate_label_apply(1u << GW_SIMULATE_LABEL_DWELLED, &fav);
-    assert_int_equal(bits, 1u << GW_SIMULATE_LABEL_DWELLED | 1u << GW_SIMULATE_LABEL_FAVORITED);
-    assert_int_equal(gw_simulate_label_apply(bits, &impression), bits);
-    assert_int_equal(gw_simulate_label_apply(bits, &unfav), 1u << GW_SIMULATE_LABEL_DWELLED);
-}
-
-static void long_dwell_counts_as_detail_dwell_only_on_details(void **state)
-{
-    (void)state;
-    struct gw_user_action dwell = {.action_type = GW_ACTION_TYPE_CLIENT_TWEET_LINGER_IMPRESSION,
-                                   .surface = GW_PRODUCT_SURFACE_HOME_TIMELINE,
-                                   .has_dwell_time_ms = true,
-                                   .dwell_time_ms = 15000};
-    uint64_t dwelled = 1u << GW_SIMULATE_LABEL_DWELLED;
-    assert_int_equal(gw_simulate_label_apply(0, &dwell), dwelled);
-    dwell.surface = GW_PRODUCT_SURFACE_TWEET_DETAILS_PAGE;
-    assert_int_equal(gw_simulate_label_apply(0, &dwell), dwelled | 1u << GW_SIMULATE_LABEL_DETAIL_DWELLED_15S);
-    dwell.dwell_time_ms = 14999;
-    assert_int_equal(gw_simulate_label_apply(0, &dwell), dwelled);
-}
-
-GW_TESTS(every_event_survives_the_codec_and_becomes_entity_events, request_carries_ids_values_and_context,
-         undo_clears_what_its_action_set, long_dwell_counts_as_detail_dwell_only_on_details)
+GW_TESTS(every_event_survives_the_codec_and_becomes_entity_events, request_carries_ids_values_and_context)
