@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The drift detectors in memory: what a value costs, how long between false alarms, how long until a drift is seen.
-// bench_drift [--runs N] CASE...
+// bench_drift [--runs N] CASE...; cases: detector_cost bank_delay delay run_length finite_reference profile_build
 #include "support/report.h"
 
 #include "../../unit/drift/sim.h"
@@ -174,10 +174,10 @@ static void run_length(uint32_t runs)
         const char *name;
         double rho;
         double threshold;
-    } cases[] = {{"run_length_iid", 0.0, 1e4},
-                 {"run_length_ar1_0.5", 0.5, 1e4},
-                 {"run_length_ar1_0.9", 0.9, 1e4},
-                 {"run_length_ar1_0.5", 0.5, 1e5}};
+    } cases[] = {{"run_length_iid_c1e4", 0.0, 1e4},
+                 {"run_length_ar1_05_c1e4", 0.5, 1e4},
+                 {"run_length_ar1_09_c1e4", 0.9, 1e4},
+                 {"run_length_ar1_05_c1e5", 0.5, 1e5}};
     for (size_t i = 0; i < GW_COUNT_OF(cases); i++) {
         uint64_t rows = (uint64_t)20000000 * runs;
         struct gw_drift_profile *profile =
