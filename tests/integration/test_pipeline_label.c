@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Labels, exactly once: served records and actions with known ids while label and rekey are killed with SIGKILL, and an
 // independent recount of what every label must be, from the records as the log holds them.
+#include "support/model.h"
 #include "support/records.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/rng.h"
+#include "model/examples.h"
 #include "records/label_sample.h"
 #include "records/labeled_example.h"
 
@@ -24,7 +27,6 @@ enum {
     TWEETS = 25,
     AUTHORS = 5,
     EVENT_FAMILY = 501,
-    LAYOUT = 77,
 };
 
 struct served {
@@ -91,15 +93,26 @@ static int64_t author_of(int64_t tweet)
 
 // ---- sending --------------------------------------------------------------------------------------------------------
 
-static void features_of(const struct served *one, float features[2])
+// As score computes it from the names.
+static int64_t layout(void)
 {
-    features[0] = (float)one->join;
-    features[1] = (float)one->tweet;
+    uint64_t hash = GW_HASH_FNV_START;
+    for (size_t i = 0; i < test_model_feature_count; i++) {
+        hash = gw_hash_fnv1a(hash, test_model_features[i], strlen(test_model_features[i]) + 1);
+    }
+    return (int64_t)hash;
+}
+
+static void features_of(const struct served *one, float features[TEST_MODEL_FEATURES_MAX])
+{
+    for (size_t i = 0; i < test_model_feature_count; i++) {
+        features[i] = i == 0 ? (float)one->join : i == 1 ? (float)one->tweet : 0.5f;
+    }
 }
 
 static void send_served(const struct served *one)
 {
-    float features[2];
+    float features[TEST_MODEL_FEATURES_MAX];
     float heads[1] = {0.25f};
     features_of(one, features);
     struct gw_served_candidate record = {.request_join_id = one->join,
@@ -109,8 +122,9 @@ static void send_served(const struct served *one)
                                          .model_name = gw_slice_text("m"),
                                          .model_version = 3,
                                          .variant = gw_slice_text("champion"),
-                                         .layout = LAYOUT,
-                                         .features = gw_slice_make(features, sizeof features),
+                                         .layout = layout(),
+                                         .features =
+                                             gw_slice_make(features, test_model_feature_count * sizeof features[0]),
                                          .score = 0.5f,
                                          .served_at_ms = one->served_ms,
                                          .sample_weight = 2.0f};
@@ -451,11 +465,11 @@ static void take_example(void *context, const struct gw_kafka_record *record)
         gw_labeled_example_decode(records_body(&cluster, GW_TOPIC_TRAINING_EXAMPLES, record), &arena, &example, &err),
         &err);
     size_t i = find_served(example.user_id, example.request_join_id, example.tweet_id);
-    float features[2];
+    float features[TEST_MODEL_FEATURES_MAX];
     features_of(&served[i], features);
-    assert_int_equal(example.features.size, sizeof features);
-    assert_memory_equal(example.features.data, features, sizeof features);
-    assert_int_equal(example.layout, LAYOUT);
+    assert_int_equal(example.features.size, test_model_feature_count * sizeof features[0]);
+    assert_memory_equal(example.features.data, features, example.features.size);
+    assert_int_equal(example.layout, layout());
     assert_int_equal(example.served_at_ms, served[i].served_ms);
     assert_true(example.weight == 2.0f);
     assert_true(example.has_impressed_at_ms);
@@ -644,10 +658,244 @@ static void killed_label_and_rekey_give_each_label_exactly_once(void **state)
     assert_ledgers();
 }
 
+// Runs `godwit examples export` and waits for its end.
+static int export_examples(const char *path, const char *option, const char *value)
+{
+    const char *argv[80];
+    size_t count = 0;
+    char program[512];
+    char log[512];
+    snprintf(program, sizeof program, "%s/godwit", getenv("GODWIT_BINARY_DIR"));
+    snprintf(log, sizeof log, "%s/export.log", cluster.directory);
+    argv[count++] = program;
+    argv[count++] = "examples";
+    argv[count++] = "export";
+    argv[count++] = "--out";
+    argv[count++] = path;
+    if (option != NULL) {
+        argv[count++] = option;
+        argv[count++] = value;
+    }
+    for (size_t i = 0; i < cluster.set_count; i++) {
+        argv[count++] = "--set";
+        argv[count++] = cluster.sets[i];
+    }
+    argv[count] = NULL;
+    return proc_wait(proc_start("export", argv, log), CLUSTER_WAIT_MS);
+}
+
+// Every example of the file is the label of what was served; gives their number.
+static size_t check_file(const char *path, int64_t *ret_oldest_ms)
+{
+    struct gw_examples_reader *reader = NULL;
+    struct gw_example example;
+    bool more = true;
+    size_t count = 0;
+    gw_err err = {0};
+    *ret_oldest_ms = INT64_MAX;
+    assert_ok_err(gw_examples_reader_new(path, &reader, &err), &err);
+    const struct gw_examples_header *header = gw_examples_header(reader);
+    char text[17];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)layout());
+    assert_string_equal(header->layout, text);
+    assert_int_equal(header->feature_count, test_model_feature_count);
+    for (size_t i = 0; i < test_model_feature_count; i++) {
+        assert_string_equal(header->feature_names[i], test_model_features[i]);
+    }
+    assert_int_equal(header->label_count, 16);
+    assert_string_equal(header->label_names[0], "is_favorited");
+    for (;; count++) {
+        assert_ok_err(gw_examples_next(reader, &example, &more, &err), &err);
+        if (!more) {
+            break;
+        }
+        size_t i = 0;
+        while (served[i].join != (int64_t)example.features[0] || served[i].tweet != (int64_t)example.features[1]) {
+            i++;
+            assert_true(i < served_count);
+        }
+        bool shown = false;
+        assert_int_equal(example.label_bits, recount(&served[i], &shown));
+        assert_true(shown);
+        assert_int_equal(example.time_ms, served[i].served_ms);
+        assert_true(example.weight == 2.0f);
+        *ret_oldest_ms = GW_MIN(*ret_oldest_ms, example.time_ms);
+    }
+    gw_examples_reader_free(reader);
+    return count;
+}
+
+static void export_writes_final_labels_with_names(void **state)
+{
+    (void)state;
+    char path[300];
+    char text[32];
+    int64_t oldest_ms = 0;
+    int64_t newest_ms = 0;
+    size_t shown = shown_windows();
+    size_t newer = 0;
+    snprintf(path, sizeof path, "%s/examples.gwex", cluster.directory);
+    assert_int_equal(export_examples(path, NULL, NULL), 0);
+    assert_int_equal(check_file(path, &oldest_ms), shown);
+    assert_int_equal(export_examples(path, "--max", "10"), 0);
+    assert_int_equal(check_file(path, &newest_ms), 10);
+    for (size_t i = 0; i < served_count; i++) { // they are the newest: fewer than that many are newer than the oldest
+        bool is_shown = false;
+        if (!served[i].repeated && served[i].served_ms > newest_ms) {
+            recount(&served[i], &is_shown);
+        }
+        newer += is_shown;
+    }
+    assert_in_range(newer, 0, 9);
+    snprintf(text, sizeof text, "%lld", (long long)oldest_ms + 1);
+    assert_int_equal(export_examples(path, "--since", text), 0);
+    assert_true(check_file(path, &newest_ms) < shown);
+    assert_true(newest_ms > oldest_ms);
+    assert_int_equal(export_examples(path, "--layout", "0000000000000001"), 1);
+    snprintf(text, sizeof text, "%lld", (long long)oldest_ms);
+    assert_int_equal(export_examples(path, "--until", text), 1);
+}
+
+struct lag {
+    const struct cluster_worker *worker;
+    const char *metric;
+    double target;
+};
+
+static bool metric_reached(void *context)
+{
+    const struct lag *lag = context;
+    return cluster_metric(lag->worker, lag->metric) >= lag->target;
+}
+
+static void stopped_rekey_closes_nothing(void **state)
+{
+    (void)state;
+    static struct outcomes outcomes;
+    struct completion committed = {.tail = tail_open(&cluster, GW_TOPIC_TRAINING_EXAMPLES, false),
+                                   .outcomes = &outcomes};
+    struct cluster_worker rekey = cluster_run_ready(&cluster, "rekey", NULL);
+    struct cluster_worker label = cluster_run_ready(&cluster, "label", NULL);
+    complete(&committed);
+    uint64_t closed_before = shown_windows();
+    committed.closed = closed_before;
+    wait_until(complete, &committed, CLUSTER_WAIT_MS, "the examples of before");
+
+    struct served one = *add_served(USERS + 1, next_join++, 1, gw_clock_wall_ms(), false);
+    send_served(&one);
+    send_action(add_action(&one, GW_ACTION_TYPE_CLIENT_TWEET_RENDER_IMPRESSION, one.served_ms + 5, true));
+    records_flush(&cluster);
+    struct lag initial = {
+        .worker = &label, .metric = "godwit_label_examples_total{kind=\"INITIAL_NEGATIVE\"}", .target = 1};
+    wait_until(metric_reached, &initial, CLUSTER_WAIT_MS, "the first negative");
+    cluster_stop(&rekey);
+
+    // The served side goes on, the clock stands: well past the end of the window nothing may close.
+    struct served other = *add_served(USERS + 2, next_join++, 1, gw_clock_wall_ms(), false);
+    send_served(&other);
+    records_flush(&cluster);
+    struct lag clock = {
+        .worker = &label, .metric = "godwit_label_clock_lag_seconds", .target = 2.5 * WINDOW_MS / 1000.0};
+    wait_until(metric_reached, &clock, CLUSTER_WAIT_MS, "time to pass");
+    complete(&committed);
+    assert_int_equal(outcomes.closed, closed_before);
+    assert_true(cluster_metric(&label, "godwit_label_open_windows") >= 2);
+
+    // What comes late to rekey is not late: its append time is inside the window. Then windows close again.
+    rekey = cluster_run_ready(&cluster, "rekey", NULL);
+    committed.closed = closed_before + 1;
+    wait_until(complete, &committed, CLUSTER_WAIT_MS, "the window to close");
+    struct lag unseen = {.worker = &label, .metric = "godwit_label_served_total{outcome=\"never_shown\"}", .target = 1};
+    wait_until(metric_reached, &unseen, CLUSTER_WAIT_MS, "the other window to go");
+    cluster_stop(&rekey);
+    cluster_stop(&label);
+    tail_close(committed.tail);
+    records_read(&cluster, gw_runtime_topic(&cluster.runtime, GW_TOPIC_SERVED_CANDIDATES), CLUSTER_ENTITIES,
+                 note_append_time, NULL);
+    assert_exactly_once();
+}
+
+static void what_cannot_be_joined_ends_in_counted_outcomes(void **state)
+{
+    (void)state;
+    static struct outcomes outcomes;
+    read_outcomes(&outcomes);
+    uint64_t examples = outcomes.records;
+    struct cluster_worker rekey = cluster_run_ready(&cluster, "rekey", NULL);
+    struct cluster_worker label = cluster_run_ready(&cluster, "label", NULL);
+    int64_t now_ms = gw_clock_wall_ms();
+    struct gw_ledger before = cluster_ledger_sum(&cluster, "label", GW_TOPIC_SERVED_CANDIDATES);
+    struct gw_ledger rekey_before = cluster_ledger_sum(&cluster, "rekey", GW_TOPIC_UNIFIED_USER_ACTIONS);
+
+    // Nobody was served these; the events are no longer than settle ago, so they wait first.
+    struct action stray = {.type = GW_ACTION_TYPE_CLIENT_TWEET_FAV,
+                           .user = 900,
+                           .join = 77777,
+                           .tweet = 5,
+                           .author = 500,
+                           .time_ms = now_ms,
+                           .dwell_ms = -1,
+                           .event = 1 << 20};
+    send_action(&stray);
+    send_action(&stray); // the same event
+    stray.event++;
+    stray.join = 0;
+    send_action(&stray);
+    stray.event++;
+    stray.time_ms = now_ms - 2 * WINDOW_MS; // its window, if there was one, is over
+    send_action(&stray);
+    stray.event++;
+    stray.time_ms = now_ms + 3600 * 1000; // a wild clock
+    send_action(&stray);
+    stray.event++;
+    stray.time_ms = now_ms;
+    stray.type = GW_ACTION_TYPE_CLIENT_TWEET_OPEN_LINK; // says nothing about a label
+    send_action(&stray);
+    // Served by a wild clock, without a tweet, and no record at all.
+    struct served wild = {.user = 901, .join = 77778, .tweet = 6, .served_ms = now_ms + 3600 * 1000};
+    send_served(&wild);
+    wild = (struct served){.user = 901, .join = 77779, .tweet = 0, .served_ms = now_ms};
+    send_served(&wild);
+    records_put(&cluster, GW_TOPIC_SERVED_CANDIDATES, 0, 901, gw_slice_text("not a record"), NULL, 0);
+    records_flush(&cluster);
+
+    static const struct {
+        const char *metric;
+        double count;
+    } expected[] = {
+        {"godwit_label_actions_total{outcome=\"no_served\",join_id=\"yes\"}", 1},
+        {"godwit_label_actions_total{outcome=\"no_served\",join_id=\"no\"}", 1},
+        {"godwit_label_actions_total{outcome=\"late\"", 1},
+        {"godwit_label_actions_total{outcome=\"irrelevant\"", 1},
+        {"godwit_label_actions_total{outcome=\"waited\"", 2},
+        {"godwit_label_served_total{outcome=\"future\"}", 1},
+    };
+    for (size_t i = 0; i < GW_COUNT_OF(expected); i++) {
+        struct lag lag = {.worker = &label, .metric = expected[i].metric, .target = expected[i].count};
+        wait_until(metric_reached, &lag, CLUSTER_WAIT_MS, expected[i].metric);
+        assert_true(cluster_metric(&label, expected[i].metric) == expected[i].count);
+    }
+    assert_true(cluster_metric(&label, "godwit_label_coverage_ratio{lane=\"0\",of=\"all\"}") == 0);
+    cluster_stop(&rekey);
+    cluster_stop(&label);
+    struct gw_ledger after = cluster_ledger_sum(&cluster, "label", GW_TOPIC_SERVED_CANDIDATES);
+    struct gw_ledger rekey_after = cluster_ledger_sum(&cluster, "rekey", GW_TOPIC_UNIFIED_USER_ACTIONS);
+    assert_int_equal(after.counts[GW_OUTCOME_DEAD_LETTER] - before.counts[GW_OUTCOME_DEAD_LETTER], 2);
+    assert_int_equal(after.counts[GW_OUTCOME_IGNORED] - before.counts[GW_OUTCOME_IGNORED], 1);
+    assert_int_equal(records_count(&cluster, gw_runtime_dlq(&cluster.runtime, GW_TOPIC_SERVED_CANDIDATES), 1), 2);
+    assert_int_equal(rekey_after.counts[GW_OUTCOME_DEAD_LETTER] - rekey_before.counts[GW_OUTCOME_DEAD_LETTER], 1);
+    assert_int_equal(rekey_after.counts[GW_OUTCOME_IGNORED] - rekey_before.counts[GW_OUTCOME_IGNORED], 1);
+    read_outcomes(&outcomes);
+    assert_int_equal(outcomes.records, examples);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_label_and_rekey_give_each_label_exactly_once),
+        cmocka_unit_test(export_writes_final_labels_with_names),
+        cmocka_unit_test(stopped_rekey_closes_nothing),
+        cmocka_unit_test(what_cannot_be_joined_ends_in_counted_outcomes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
