@@ -68,6 +68,21 @@ static double median(double *values, size_t count)
     return bench_quantile(values, count, 0.50);
 }
 
+// How far the medians of every other calm window and of the rest lie apart, >= 1: what the machine does by itself.
+static double noise_ratio(const double *calm, size_t count)
+{
+    double halves[2][WINDOWS_MAX];
+    size_t counts[2] = {0};
+    for (size_t i = 0; i < count; i++) {
+        halves[i % 2][counts[i % 2]++] = calm[i];
+    }
+    if (counts[1] == 0) {
+        return INFINITY;
+    }
+    double ratio = median(halves[0], counts[0]) / median(halves[1], counts[1]);
+    return GW_MAX(ratio, 1 / ratio);
+}
+
 static gw_status report(const struct promoter *promoter, const struct bench_schedule *schedule, gw_err *err)
 {
     double with[WINDOWS_MAX];
@@ -90,11 +105,13 @@ static gw_status report(const struct promoter *promoter, const struct bench_sche
     }
     gw_mem_free(scratch);
     const struct rollout *rollout = promoter->rollout;
+    double noise = noise_ratio(without, promoter->count);
     double swapped_ms = median(with, promoter->count);
     double calm_ms = median(without, promoter->count);
     rollout_report(rollout, "median_p99_with_swap_ms", swapped_ms, "ms");
     rollout_report(rollout, "median_p99_without_ms", calm_ms, "ms");
     rollout_report(rollout, "ratio_of_median_p99", swapped_ms / calm_ms, "");
+    rollout_report(rollout, "noise_ratio", noise, "");
     rollout_report(rollout, "worst_p99_with_swap_ms", with[promoter->count - 1], "ms");
     rollout_report(rollout, "worst_p99_without_ms", without[promoter->count - 1], "ms");
     rollout_report(rollout, "failed", totals.failed, "requests");
