@@ -25,6 +25,11 @@ const struct gw_cli_option gw_cli_simulate_options[] = {
      false},
     {"--warm-up", "DURATION", "with --examples: the first part of the history gives none; default a third of it",
      false},
+    {"--drift", "KIND[=AMOUNT][@OFFSET]...",
+     "make the world drift from so long after the start of live traffic (with --examples: of the history) on, such as"
+     " shift=0.25@30s; kinds: shift by standard deviations (0.5 unless given), spread (sd times 1.5), missing (share"
+     " 0.2), category (share 0.1), delay (times 10), concept (1: turned round), poison (share of labels 0.3)",
+     false},
     {"--truth", NULL,
      "with --examples: the true probability of is_favorited instead of the drawn label, as two weighted rows;"
      " a model trained on ten times as many of them is the ceiling for models of these features",
@@ -63,6 +68,22 @@ static gw_status take_options(const struct gw_cli *cli, struct gw_simulate_optio
     if (options->author_count > options->user_count) {
         return gw_fail(err, GW_E_CONFIG, "--authors %u is above --users %u: authors are users who also write",
                        options->author_count, options->user_count);
+    }
+    return GW_OK;
+}
+
+static gw_status take_drifts(const struct gw_cli *cli, struct gw_simulate_options *options, gw_err *err)
+{
+    size_t cursor = 0;
+    const char *text = NULL;
+    while ((text = gw_cli_next_value(cli, "--drift", &cursor)) != NULL) {
+        if (options->drift_count == GW_SIM_DRIFTS_MAX) {
+            return gw_fail(err, GW_E_CONFIG, "more than %d times --drift", GW_SIM_DRIFTS_MAX);
+        }
+        GW_TRY(gw_sim_drift_parse(text, &options->drifts[options->drift_count++], err));
+    }
+    if (options->drift_count > 0 && options->flat_out) {
+        return gw_fail(err, GW_E_CONFIG, "--drift is about a world in time, --flat-out sends requests of one moment");
     }
     return GW_OK;
 }
@@ -158,6 +179,7 @@ gw_status gw_cli_simulate(struct gw_cli *cli, gw_err *err)
     struct gw_runtime runtime;
     bool examples = gw_cli_value(cli, "--examples") != NULL;
     GW_TRY(take_options(cli, &options, err));
+    GW_TRY(take_drifts(cli, &options, err));
     GW_TRY(check_together(cli, err));
     catch_signals();
     unsigned needs = examples ? GW_RUNTIME_FEATURES : GW_RUNTIME_FEATURES | GW_RUNTIME_SCHEMAS;

@@ -2,6 +2,7 @@
 // The simulator's traffic as real records: live on Kafka, or offline as labelled examples by the same feature code.
 #pragma once
 
+#include "simulator/drift.h"
 #include "worker/runtime.h"
 
 // Live traffic. Event time is wall time; history is sent first, as fast as it can, and ends at now. The profiles of all
@@ -19,6 +20,10 @@ struct gw_simulate_options {
     uint64_t requests_max; // stop after so many live requests; 0: no bound
     int64_t duration_us;   // stop after so long live; 0: until *stop
     bool flat_out;         // requests as fast as Kafka takes them, drawn from the world at now, without events
+    // Their from_ms is an offset: after the start of live traffic, or of the history that examples are made of. Not of
+    // use flat out.
+    struct gw_sim_drift drifts[GW_SIM_DRIFTS_MAX];
+    size_t drift_count;
 };
 
 // Needs GW_RUNTIME_SCHEMAS. A broker that is slow or away is waited for, in order; GW_E_UNAVAILABLE at the end when

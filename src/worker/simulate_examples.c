@@ -9,6 +9,7 @@
 #include "model/examples.h"
 #include "quality/auc.h"
 #include "worker/simulate.h"
+#include "worker/simulate_drift.h"
 #include "worker/simulate_outcomes.h"
 #include "worker/simulate_rows.h"
 
@@ -83,6 +84,9 @@ static gw_status make_worlds(struct job *job, gw_err *err)
                        run->world.history_us / 1000000, run->warm_up_us / 1000000, GW_SIMULATE_LABEL_WINDOW_MS / 1000);
     }
     struct gw_simulator_options world = gw_simulate_world(&run->world, start_ms);
+    struct gw_sim_drift drifts[GW_SIM_DRIFTS_MAX];
+    world.drifts = drifts;
+    world.drift_count = gw_simulate_drifts_from(&run->world, start_ms, drifts);
     world.end_ms = end_ms;
     GW_TRY(gw_simulate_outcomes_new(&world, GW_SIMULATE_LABEL_WINDOW_MS, &job->outcomes, err));
     world.end_ms = end_ms - GW_SIMULATE_LABEL_WINDOW_MS; // no request whose window is still open
@@ -218,6 +222,7 @@ static gw_status simulate(struct job *job, gw_err *err)
         if (event.kind == GW_SIM_END) {
             break;
         }
+        GW_TRY(gw_simulate_drift_tell(job->simulator, err));
         struct gw_simulate_record record;
         gw_simulate_convert(job->converter, &event, event.time_ms, &record);
         if (event.kind == GW_SIM_REQUEST) {

@@ -82,7 +82,9 @@ static void convert_tweet(const struct gw_sim_event *event, struct gw_simulate_r
     *record = (struct gw_simulate_record){.topic = GW_TOPIC_TWEET_EVENTS, .key = from->author_id};
     record->tweet = (struct gw_tweet_event){
         .event_time_ms = event->time_ms,
-        .kind = from->is_deleted ? GW_TWEET_EVENT_KIND_DELETE : GW_TWEET_EVENT_KIND_CREATE,
+        .kind = from->is_deleted ? GW_TWEET_EVENT_KIND_DELETE
+                : from->is_edit  ? GW_TWEET_EVENT_KIND_EDIT
+                                 : GW_TWEET_EVENT_KIND_CREATE,
         .tweet_id = from->tweet_id,
         .author_id = from->author_id,
         .has_in_reply_to_author_id = from->in_reply_to_author_id != 0,
@@ -96,6 +98,7 @@ static void convert_tweet(const struct gw_sim_event *event, struct gw_simulate_r
         .has_image = from->has_image,
         .has_video = from->has_video,
         .is_reply = from->in_reply_to_author_id != 0,
+        .is_retweet = from->is_retweet,
         .is_sensitive = from->is_sensitive,
         .has_video_duration_ms = from->video_duration_ms != 0,
         .video_duration_ms = from->video_duration_ms,

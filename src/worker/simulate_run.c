@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "worker/simulate.h"
+#include "worker/simulate_drift.h"
 #include "worker/simulate_pool.h"
 #include "worker/simulate_records.h"
 #include "worker/simulate_sender.h"
@@ -112,10 +113,16 @@ static bool wait_until(struct run *run, int64_t time_ms)
 
 static gw_status send_live(struct run *run, struct gw_sim_event *event, gw_err *err)
 {
+    struct gw_sim_drift drifts[GW_SIM_DRIFTS_MAX];
+    size_t drift_count = gw_simulate_drifts_from(run->options, gw_clock_wall_ms(), drifts);
+    for (size_t i = 0; i < drift_count; i++) {
+        GW_TRY(gw_simulator_add_drift(run->simulator, &drifts[i], err));
+    }
     gw_simulate_sender_begin(&run->sender, "live");
     while (event->kind != GW_SIM_END && wait_until(run, event->time_ms)) {
         GW_TRY(send_event(run, event, gw_clock_wall_ms(), err));
         run->requests += event->kind == GW_SIM_REQUEST;
+        GW_TRY(gw_simulate_drift_tell(run->simulator, err));
         GW_TRY(gw_simulator_next(run->simulator, event, err));
     }
     return GW_OK;
@@ -182,6 +189,7 @@ static gw_status simulate(struct run *run, gw_err *err)
 
 gw_status gw_simulate_run(const struct gw_runtime *runtime, const struct gw_simulate_options *options, gw_err *err)
 {
+    GW_ASSERT(options->drift_count <= GW_SIM_DRIFTS_MAX);
     if (options->history_us < 0 || options->duration_us < 0) {
         return gw_fail(err, GW_E_INVALID, "history and duration cannot be negative");
     }
