@@ -64,8 +64,7 @@ static gw_status take(struct rollout_answers *answers, const struct gw_kafka_rec
     GW_TRY(gw_prediction_decode(body, &answers->arena, &prediction, err));
     uint64_t number = bench_request_number(prediction.request_id);
     if (number >= answers->backlog->requests) {
-        return gw_fail(err, GW_E_INVALID, "an answer to request %llu, which was not asked",
-                       (unsigned long long)number);
+        return gw_fail(err, GW_E_INVALID, "an answer to request %llu, which was not asked", (unsigned long long)number);
     }
     uint8_t *count = &answers->counts[number];
     answers->answered += *count == 0;
@@ -97,9 +96,8 @@ static gw_status committed(const struct rollout_answers *answers, struct gw_kafk
 {
     struct gw_kafka_admin *admin = NULL;
     GW_TRY(gw_kafka_admin_new(&answers->session->runtime.kafka, &admin, err));
-    gw_status status =
-        gw_kafka_admin_group_offsets(admin, gw_runtime_group(&answers->session->runtime, "score"), positions,
-                                     answers->backlog->count, CALL_MS, err);
+    gw_status status = gw_kafka_admin_group_offsets(admin, gw_runtime_group(&answers->session->runtime, "score"),
+                                                    positions, answers->backlog->count, CALL_MS, err);
     gw_kafka_admin_free(admin);
     return status;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // history_at: who served at a moment, asked of a long history. The history is written by SQL into a database of its own
-// (no relay looks at it): one model whose two versions take turns every minute, as two events each time, the second with
-// the route. What is answered is compared with what was written.
+// (no relay looks at it): one model whose two versions take turns every minute, as two events each time, the second
+// with the route. What is answered is compared with what was written.
 #include "rollout/rollout.h"
 
 #include "base/clock.h"
@@ -40,18 +40,24 @@ static gw_status write_history(const struct rollout *rollout, const char *model,
         "INSERT INTO registry_versions (model, version, digest, state, signature, created_at, created_by) SELECT '%s', "
         "v, repeat('0' || v, 32), CASE WHEN v = 2 - %lld / 2 %% 2 THEN 'CHAMPION' ELSE 'RETIRED' END, '{}', "
         "to_timestamp(%lld / 1000.0), 'bench' FROM generate_series(1, 2) v;"
-        "WITH numbers AS (SELECT s, (s + 1) / 2 AS minute FROM generate_series(1, %lld) s), events AS (SELECT s, minute, "
-        "CASE WHEN s = 1 THEN 0 WHEN s < 6 THEN 1 + s %% 2 WHEN s %% 2 = 0 THEN 2 - minute %% 2 ELSE 1 + minute %% 2 END "
+        "WITH numbers AS (SELECT s, (s + 1) / 2 AS minute FROM generate_series(1, %lld) s), events AS (SELECT s, "
+        "minute, "
+        "CASE WHEN s = 1 THEN 0 WHEN s < 6 THEN 1 + s %% 2 WHEN s %% 2 = 0 THEN 2 - minute %% 2 ELSE 1 + minute %% 2 "
+        "END "
         "AS version, to_timestamp(%lld / 1000.0) + minute * interval '1 minute' AS at FROM numbers) "
         "INSERT INTO registry_events SELECT s, '%s', version, "
-        "CASE WHEN s = 1 THEN 'create' WHEN s < 4 THEN 'register' WHEN s < 6 THEN 'verify' WHEN s %% 2 = 0 THEN 'promote' "
+        "CASE WHEN s = 1 THEN 'create' WHEN s < 4 THEN 'register' WHEN s < 6 THEN 'verify' WHEN s %% 2 = 0 THEN "
+        "'promote' "
         "ELSE 'demote' END, "
-        "CASE WHEN s < 4 THEN '' WHEN s < 6 THEN 'REGISTERED' WHEN s = 6 THEN 'VERIFIED' WHEN s %% 2 = 0 THEN 'RETIRED' "
+        "CASE WHEN s < 4 THEN '' WHEN s < 6 THEN 'REGISTERED' WHEN s = 6 THEN 'VERIFIED' WHEN s %% 2 = 0 THEN "
+        "'RETIRED' "
         "ELSE 'CHAMPION' END, "
-        "CASE WHEN s = 1 THEN '' WHEN s < 4 THEN 'REGISTERED' WHEN s < 6 THEN 'VERIFIED' WHEN s %% 2 = 0 THEN 'CHAMPION' "
+        "CASE WHEN s = 1 THEN '' WHEN s < 4 THEN 'REGISTERED' WHEN s < 6 THEN 'VERIFIED' WHEN s %% 2 = 0 THEN "
+        "'CHAMPION' "
         "ELSE 'RETIRED' END, "
         "CASE WHEN s = 1 THEN '' ELSE repeat('0' || version, 32) END, 0, 'bench', 'turn ' || minute, at, "
-        "CASE WHEN s >= 6 AND s %% 2 = 0 THEN jsonb_build_object('model', '%s', 'sequence', s, 'salt', repeat('5a', 16), "
+        "CASE WHEN s >= 6 AND s %% 2 = 0 THEN jsonb_build_object('model', '%s', 'sequence', s, 'salt', repeat('5a', "
+        "16), "
         "'targets', jsonb_build_array(jsonb_build_object('version', version, 'variant', 'champion', 'weight', 10000, "
         "'digest', repeat('0' || version, 32))), 'shadows', '[]'::jsonb, 'atMs', "
         "(extract(epoch FROM at) * 1000)::bigint) END FROM events;"

@@ -2,9 +2,9 @@
 // promote, rollback: from the call until each of two scorers, which work off a backlog flat out, has committed a
 // prediction by the new version.
 //
-// promote: every version is new to the scorers, so each has to fetch, load and warm it up. rollback: the former champion
-// is still loaded. Between two swaps the answers are read on for a random time, so that calls meet the relay's and the
-// lanes' intervals at any point. An answer counts when it was scored after the call, as its own time says.
+// promote: every version is new to the scorers, so each has to fetch, load and warm it up. rollback: the former
+// champion is still loaded. Between two swaps the answers are read on for a random time, so that calls meet the relay's
+// and the lanes' intervals at any point. An answer counts when it was scored after the call, as its own time says.
 #include "rollout/answers.h"
 #include "rollout/rollout.h"
 

@@ -63,7 +63,7 @@ static gw_status start_scorer(struct rollout *rollout, size_t index, gw_err *err
     snprintf(instance, sizeof instance, "worker.instance=rollout-%zu", index);
     snprintf(ops_port, sizeof ops_port, "worker.ops_port_base=%d", (int)s->ops_port + (int)index - position);
     snprintf(log, sizeof log, "%s.%zu", s->log, index);
-    const char *const sets[] = {model,    cache,  instance, ops_port, "score.bulk_threads=1", "log.level=info", NULL};
+    const char *const sets[] = {model, cache, instance, ops_port, "score.bulk_threads=1", "log.level=info", NULL};
     return bench_child_start(s->program, "score", sets, log, &rollout->scorers[index], err);
 }
 

@@ -51,10 +51,10 @@ struct rollout {
 GW_CHECK gw_status rollout_init(struct rollout *rollout, gw_err *err);
 void rollout_deinit(struct rollout *rollout); // ends the children too
 
-// Starts a bridge and so many scorers, each with one bulk lane, a synchronous lane and an empty cache on disk, and waits
-// until they are ready and the group `score` has a member in each.
+// Starts a bridge and so many scorers, each with one bulk lane, a synchronous lane and an empty cache on disk, and
+// waits until they are ready and the group `score` has a member in each.
 GW_CHECK gw_status rollout_start(struct rollout *rollout, size_t scorer_count, gw_err *err);
-void rollout_stop_scorers(struct rollout *rollout); // they finish and commit what they have begun
+void rollout_stop_scorers(struct rollout *rollout);                     // they finish and commit what they have begun
 GW_CHECK gw_status rollout_check(struct rollout *rollout, gw_err *err); // GW_E_UNAVAILABLE: a child has died
 
 // Stores `count` versions of fresh content, by turns of each bundle; versions[] gets their numbers.
