@@ -15,7 +15,7 @@
 #include <time.h>
 
 enum {
-    TICK_MS = 50,
+    TICK_MS = 20,
     RETRY_MS = 500, // the adapters' own pauses grow
     CHAMPION_EVERY_US = 1000000,
     FOLLOW_US = 10000000, // scorers that do not serve a new champion by then are worth a warning

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The bridge's side of the registry: the relay that publishes the history, and what /health says about the model.
 //
-// One thread looks every 50 ms for events to publish (one indexed statement when there are none) and every second which
+// One thread looks every 20 ms for events to publish (one indexed statement when there are none) and every second which
 // version of the default model is the champion. Several bridges may run: one relays, the others wait for its lock.
 #pragma once
 

@@ -35,6 +35,7 @@ gw_status gw_loop_new(const struct gw_loop_options *options, struct gw_loop **re
         return gw_fail(err, GW_E_MEMORY, "no memory for a batch of %u records", options->records_max);
     }
     loop->options = *options;
+    loop->weight_bound = options->weight_max;
     loop->slots = slots;
     memcpy(loop->inputs, options->inputs, options->input_count * sizeof loop->inputs[0]);
     loop->options.inputs = loop->inputs;
@@ -123,6 +124,16 @@ gw_status gw_loop_dead_letter(struct gw_loop *loop, uint32_t slot_index, gw_stat
 void gw_loop_add_weight(struct gw_loop *loop, uint64_t weight)
 {
     loop->batch_weight += weight;
+}
+
+void gw_loop_bound_weight(struct gw_loop *loop, uint64_t weight_max)
+{
+    loop->weight_bound = GW_MAX(GW_MIN(weight_max, loop->options.weight_max), 1);
+}
+
+void gw_loop_commit_soon(struct gw_loop *loop)
+{
+    loop->commit_wanted = true;
 }
 
 struct gw_commit *gw_loop_commit(struct gw_loop *loop)
@@ -219,7 +230,7 @@ static gw_status gather(struct gw_loop *loop, gw_err *err)
         wait_ms = (uint32_t)GW_MIN(wait_ms, left_ms);
     }
     while (loop->slot_count < limit &&
-           (loop->options.weight_max == 0 || loop->batch_weight < loop->options.weight_max)) {
+           (loop->weight_bound == 0 || loop->batch_weight < loop->weight_bound)) {
         struct gw_kafka_record record;
         bool got = false;
         gw_status status =
@@ -331,6 +342,7 @@ gw_status gw_loop_commit_now(struct gw_loop *loop, gw_err *err)
     atomic_store(&status->last_commit_us, gw_clock_mono_us());
     loop->txn_dirty = false;
     loop->txn_records = 0;
+    loop->commit_wanted = false;
     loop->txn_outcomes = (struct gw_ledger){0};
     if (loop->options.state != NULL) {
         loop->options.state->committed(loop->options.worker);
@@ -347,7 +359,7 @@ static bool commit_due(const struct gw_loop *loop, uint64_t now_us)
                loop->partition_count > 0 &&
                now_us - atomic_load(&loop->options.status->last_commit_us) >= IDLE_COMMIT_US;
     }
-    return loop->suspect_records > 0 ||
+    return loop->suspect_records > 0 || loop->commit_wanted ||
            now_us - loop->txn_since_us >= (uint64_t)loop->options.commit_interval_ms * 1000 ||
            (loop->options.commit_records > 0 && loop->txn_records >= loop->options.commit_records);
 }

@@ -117,6 +117,11 @@ void gw_loop_settle(struct gw_loop *loop, uint32_t slot, enum gw_outcome outcome
 GW_CHECK gw_status gw_loop_dead_letter(struct gw_loop *loop, uint32_t slot, gw_status status, const char *reason,
                                        gw_err *err);
 void gw_loop_add_weight(struct gw_loop *loop, uint64_t weight);
+// Bounds the weight of the batches from the next one on, at most the options' weight_max; for workers that know how long a
+// unit of it takes.
+void gw_loop_bound_weight(struct gw_loop *loop, uint64_t weight_max);
+// Commits behind this batch, however young the transaction is: somebody waits for what it brings.
+void gw_loop_commit_soon(struct gw_loop *loop);
 struct gw_commit *gw_loop_commit(struct gw_loop *loop);
 bool gw_loop_owns(const struct gw_loop *loop, uint32_t source, int32_t partition);
 uint64_t gw_loop_polled_us(const struct gw_loop *loop); // monotonic time at which the first record of the batch came

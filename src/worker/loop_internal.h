@@ -62,6 +62,7 @@ struct gw_loop {
     struct gw_loop_slot *slots; // records_max of them
     uint32_t slot_count;
     uint64_t batch_weight;
+    uint64_t weight_bound; // of a batch; 0: none
     uint64_t polled_us;
     struct gw_buf transcoded; // body of a record written under another schema, one batch
     struct gw_arena bodies;
@@ -70,6 +71,7 @@ struct gw_loop {
     uint64_t txn_since_us;
     uint64_t txn_records;
     struct gw_ledger txn_outcomes;
+    bool commit_wanted; // by the worker, before the interval is over
 
     // Faults (loop_faults.c)
     struct gw_backoff backoff;
