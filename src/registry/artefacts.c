@@ -376,7 +376,7 @@ static gw_status fetch_file(struct fetching *from, const char *name, const char 
     if (strcmp(digest, blob) != 0) {
         return damaged(from, name);
     }
-    return fsync(fd) == 0 ? GW_OK : io_failed(from->err, "cannot flush", path);
+    return GW_OK; // not flushed: see artefacts.h
 }
 
 // A plain name, as a manifest has them: nothing that leaves the directory.
@@ -431,7 +431,7 @@ static gw_status fill_directory(struct fetching *from, const struct gw_postgres_
         GW_TRY(gw_postgres_rows_int64(rows, i, 2, &size, from->err));
         GW_TRY(fetch_file(from, gw_postgres_rows_text(rows, i, 0), gw_postgres_rows_text(rows, i, 1), (uint64_t)size));
     }
-    return gw_model_sync_directory(from->directory, from->err);
+    return GW_OK;
 }
 
 static gw_status fetch(struct gw_registry *registry, const char *cache, const char *digest, gw_err *err)
