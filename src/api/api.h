@@ -171,6 +171,33 @@ struct gw_api_overview {
     uint32_t worker_count;
 };
 
+// ---------------------------------------------------------------- live quality
+
+#define GW_API_QUALITY_WINDOWS_MAX 48 // of a version, variant and head
+
+// A measure with its 95 % interval. NaN: not defined, null in JSON.
+struct gw_api_measure {
+    double value, low, high;
+};
+
+// Live quality of one head in one window of event time, as schemas/model_quality.avsc.
+struct gw_api_quality_window {
+    int32_t version;
+    char variant[65];
+    char head[65];
+    int64_t start_ms, end_ms, computed_at_ms;
+    double examples, positives; // weighted
+    struct gw_api_measure log_loss, normalised_entropy, calibration, auc;
+    double rce, maturity;
+};
+
+struct gw_api_quality {
+    struct gw_api_quality_window *windows; // newest first
+    uint32_t count;
+};
+
+// ---------------------------------------------------------------- ports
+
 // `context` is handed to each. Functions that a listener's routes need must be set: an ops listener needs `health`
 // only.
 struct gw_api_ports {
@@ -190,6 +217,11 @@ struct gw_api_ports {
     // Fills snapshots (zeroed before the call). Must not block.
     void (*health)(void *context, struct gw_api_health *ret_health);
     void (*overview)(void *context, struct gw_api_overview *ret_overview);
+
+    // Gives (gw_mem_free(ret_quality->windows)) up to `windows` newest windows of each version, variant and head of the
+    // model. GW_E_NOT_FOUND: nothing was measured of it. GW_E_UNAVAILABLE: not known yet. Must not block.
+    gw_status (*quality)(void *context, struct gw_slice model, uint32_t windows, struct gw_api_quality *ret_quality,
+                         gw_err *err);
 };
 
 // The feature that a model's baseline ranks by, unless another one is configured.

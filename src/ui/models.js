@@ -121,7 +121,18 @@ function versionCells(model, version, shares, etag) {
   ];
 }
 
-function draw(model, versions, events, etag) {
+const around = (measure, digits) => (measure.value === null ? UNKNOWN
+  : `${number(measure.value, digits)} (${number(measure.low, digits)} – ${number(measure.high, digits)})`);
+
+function qualityCells(window) {
+  return [
+    n(number(window.version)), window.variant, window.head, moment(window.end), n(number(window.examples, 0)),
+    n(number(window.positives, 0)), n(around(window.normalisedEntropy, 3)), n(around(window.calibration, 3)),
+    n(around(window.auc, 3)), n(number(window.logLoss.value, 4)),
+  ];
+}
+
+function draw(model, versions, events, etag, windows) {
   const item = document.createElement("article");
   const title = document.createElement("h3");
   title.textContent = model.name;
@@ -142,18 +153,28 @@ function draw(model, versions, events, etag) {
   const list = table("Versions, newest first", [["version", "n"], ["State"], ["Variant"], ["users", "n"], ["Since"],
     ["Digest"], ["Note"], [""]]);
   fill(list.body, versions.map((version) => versionCells(model, version, shares, etag)), 8, "no version yet");
+  const quality = table("Live quality, last window of each, with 95 % intervals", [["version", "n"], ["Variant"],
+    ["Head"], ["Until"], ["labels", "n"], ["positive", "n"], ["normalised entropy", "n"], ["calibration", "n"],
+    ["AUC", "n"], ["log loss", "n"]]);
+  fill(quality.body, windows.map(qualityCells), 10, "no window of final labels yet");
   const log = table("Last events", [["Time"], ["Actor"], ["What"], ["version", "n"], ["Reason"]]);
   fill(log.body, events.map((event) => [
     moment(event.at), event.actor, event.transition, n(number(event.version)), event.reason,
   ]), 5, "no events");
-  item.append(head, list.item, log.item);
+  item.append(head, list.item, quality.item, log.item);
   return item;
 }
 
 // ---------------------------------------------------------------- polling
 
+// The last windows of a model; none while they are not known.
+async function fetchQuality(name) {
+  return ask(`metrics/performance/${encodeURIComponent(name)}?windows=1`)
+    .then((answer) => answer.body.metrics.windows, () => []);
+}
+
 // The newest versions, and whoever has a part beyond them.
-async function fetchModel(name) {
+async function fetchModel(name, windows) {
   const { body: model, etag } = await ask(at(name));
   const [{ body: { versions } }, { body: { events } }] = await Promise.all([
     ask(`${at(name)}/versions?limit=${VERSIONS}`), ask(`${at(name)}/history?limit=${EVENTS}`),
@@ -162,7 +183,7 @@ async function fetchModel(name) {
   const known = new Set(versions.map((version) => version.version));
   const missing = [...route.targets, ...route.shadows].filter((target) => !known.has(target.version));
   const further = await Promise.all(missing.map((target) => ask(`${at(name)}/${target.version}`)));
-  return draw(model, [...versions, ...further.map((answer) => answer.body)], events, etag);
+  return draw(model, [...versions, ...further.map((answer) => answer.body)], events, etag, windows);
 }
 
 let drawn = ""; // what the panel shows: it is drawn anew only when something changed, so that a button stays in place
@@ -170,9 +191,10 @@ let drawn = ""; // what the panel shows: it is drawn anew only when something ch
 async function poll() {
   try {
     const { body: { models } } = await ask("models");
-    const state = JSON.stringify(models);
+    const windows = await Promise.all(models.map((model) => fetchQuality(model.name)));
+    const state = JSON.stringify([models, windows]);
     if (state !== drawn) {
-      $("models").replaceChildren(...await Promise.all(models.map((model) => fetchModel(model.name))));
+      $("models").replaceChildren(...await Promise.all(models.map((model, i) => fetchModel(model.name, windows[i]))));
       drawn = state;
     }
     $("models-note").textContent = models.length > 0 ? "" : "no model is registered";

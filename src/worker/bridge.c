@@ -6,6 +6,7 @@
 //   POST /features/... ──► Redis ──► caller                                          bridge_features
 //   GET /health, /readyz ──► the last probes                                         bridge_health
 //   /models ──► PostgreSQL (src/api), and from its history ──► model_events, model_routes  bridge_registry
+//   GET /metrics/performance/... ──► model_quality                                   bridge_quality
 //   the page, /metrics ──► serving_metrics, offsets                                  bridge_watch, bridge_lag
 //
 // Start: receivers first, listeners last. Stop: new calls are refused, answers under way get their time, then the
@@ -15,6 +16,7 @@
 #include "base/mem.h"
 #include "worker/bridge_features.h"
 #include "worker/bridge_health.h"
+#include "worker/bridge_quality.h"
 #include "worker/relay_options.h"
 #include "worker/worker.h"
 
@@ -27,6 +29,7 @@ struct bridge {
     struct gw_bridge_registry *registry;
     struct gw_bridge_predict *predict;
     struct gw_bridge_watch *watch;
+    struct gw_bridge_quality *quality;
     struct gw_bridge_health *health;
     struct gw_bridge_features *features;
     struct gw_api *api;
@@ -60,6 +63,13 @@ static void port_overview(void *context, struct gw_api_overview *ret_overview)
     gw_bridge_watch_overview(bridge->watch, ret_overview);
 }
 
+static gw_status port_quality(void *context, struct gw_slice model, uint32_t windows,
+                              struct gw_api_quality *ret_quality, gw_err *err)
+{
+    struct bridge *bridge = context;
+    return gw_bridge_quality_ask(bridge->quality, model, windows, ret_quality, err);
+}
+
 // ---- listeners ------------------------------------------------------------------------------------------------------
 
 static gw_status make_api(struct bridge *bridge, gw_err *err)
@@ -91,7 +101,8 @@ static gw_status make_api(struct bridge *bridge, gw_err *err)
                                        .predict = port_predict,
                                        .features = port_features,
                                        .health = port_health,
-                                       .overview = port_overview};
+                                       .overview = port_overview,
+                                       .quality = port_quality};
     status = gw_api_new(&options, &ports, &bridge->api, err);
     gw_mem_free(token);
     gw_registry_settings_deinit(&registry);
@@ -121,6 +132,7 @@ static gw_status start(struct bridge *bridge, gw_err *err)
     GW_TRY(gw_bridge_registry_start(runtime, &bridge->registry, err));
     GW_TRY(gw_bridge_predict_start(runtime, &bridge->predict, err));
     GW_TRY(gw_bridge_watch_start(runtime, &bridge->watch, err));
+    GW_TRY(gw_bridge_quality_start(runtime, &bridge->quality, err));
     const struct gw_bridge_health_options health = {
         .runtime = runtime, .registry = bridge->registry, .predict = bridge->predict, .watch = bridge->watch};
     GW_TRY(gw_bridge_health_start(&health, &bridge->health, err));
@@ -148,6 +160,7 @@ static void stop(struct bridge *bridge)
     }
     gw_bridge_health_stop(bridge->health); // it tells predict about Kafka
     gw_bridge_watch_stop(bridge->watch);
+    gw_bridge_quality_stop(bridge->quality);
     gw_bridge_predict_stop(bridge->predict); // the last calls come back here
     gw_api_free(bridge->api);
     gw_bridge_features_free(bridge->features);

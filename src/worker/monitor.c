@@ -188,17 +188,18 @@ static gw_status emit_state(void *context, struct gw_slice model, struct gw_slic
                                                 .detector = detector,
                                                 .state = state,
                                                 .offset = self->owned[flush->partition].offset};
-        made = gw_avro_frame_begin(&self->value, gw_runtime_schema_id(self->runtime, GW_TOPIC_MONITOR_STATE)) == GW_OK &&
-               gw_monitor_state_encode(&record, &self->value) == GW_OK;
+        made =
+            gw_avro_frame_begin(&self->value, gw_runtime_schema_id(self->runtime, GW_TOPIC_MONITOR_STATE)) == GW_OK &&
+            gw_monitor_state_encode(&record, &self->value) == GW_OK;
     }
     if (!made) {
         return gw_fail(err, GW_E_MEMORY, "no memory to encode state");
     }
-    const struct gw_kafka_output output = {
-        .topic = gw_runtime_topic(self->runtime, GW_TOPIC_MONITOR_STATE),
-        .partition = flush->partition,
-        .key = gw_buf_slice(&self->key),
-        .value = state.data != NULL ? gw_buf_slice(&self->value) : (struct gw_slice){0}};
+    const struct gw_kafka_output output = {.topic = gw_runtime_topic(self->runtime, GW_TOPIC_MONITOR_STATE),
+                                           .partition = flush->partition,
+                                           .key = gw_buf_slice(&self->key),
+                                           .value =
+                                               state.data != NULL ? gw_buf_slice(&self->value) : (struct gw_slice){0}};
     return gw_loop_emit(self->loop, &output, err);
 }
 
@@ -320,8 +321,7 @@ static gw_status end_takeover(const struct owned *owned, int32_t partition, gw_e
     return GW_OK;
 }
 
-static gw_status takeover(void *worker, uint32_t source, int32_t partition, int64_t offset, bool *ret_done,
-                          gw_err *err)
+static gw_status takeover(void *worker, uint32_t source, int32_t partition, int64_t offset, bool *ret_done, gw_err *err)
 {
     struct monitor *self = worker;
     (void)offset;

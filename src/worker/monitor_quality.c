@@ -13,7 +13,7 @@
 
 enum {
     MODEL_BYTES_MAX = 255,
-    KEY_BYTES_MAX = 96,                           // of quality/windows.h
+    KEY_BYTES_MAX = 96,                          // of quality/windows.h
     DETECTOR_BYTES_MAX = 32 + 2 * KEY_BYTES_MAX, // quality/WIDTH/HEX
     STALE_MAX = 1 << 20,
 };
@@ -40,7 +40,7 @@ struct stale {
 
 struct gw_monitor_quality {
     struct gw_monitor_quality_options options;
-    int64_t watermark_ms; // a multiple of the width, plus the lateness: windows close at these only
+    int64_t watermark_ms;  // a multiple of the width, plus the lateness: windows close at these only
     struct model **models; // sorted by name
     uint32_t model_count;
     uint32_t model_capacity;
@@ -384,8 +384,8 @@ static gw_status flush_entry(void *context, struct gw_slice key, struct gw_slice
     const struct flush *flush = context;
     char detector[DETECTOR_BYTES_MAX + 1];
     GW_ASSERT(key.size <= KEY_BYTES_MAX);
-    size_t used = (size_t)snprintf(detector, sizeof detector, DETECTOR_PREFIX "%" PRId64 "/",
-                                   flush->quality->options.width_ms);
+    size_t used =
+        (size_t)snprintf(detector, sizeof detector, DETECTOR_PREFIX "%" PRId64 "/", flush->quality->options.width_ms);
     for (size_t i = 0; i < key.size; i++) {
         detector[used++] = digits[key.data[i] >> 4];
         detector[used++] = digits[key.data[i] & 15];
@@ -398,8 +398,8 @@ gw_status gw_monitor_quality_flush(struct gw_monitor_quality *quality, gw_monito
 {
     for (size_t i = 0; i < quality->stale_count; i++) {
         const struct stale *stale = &quality->stale[i];
-        GW_TRY(sink(context, stale->model->name, gw_slice_make(stale->detector, stale->size), (struct gw_slice){0},
-                    err));
+        GW_TRY(
+            sink(context, stale->model->name, gw_slice_make(stale->detector, stale->size), (struct gw_slice){0}, err));
     }
     quality->stale_count = 0;
     struct flush flush = {.quality = quality, .sink = sink, .context = context};

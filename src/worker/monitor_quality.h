@@ -20,9 +20,9 @@
 struct gw_monitor_quality;
 
 struct gw_monitor_quality_options {
-    int64_t width_ms;    // > 0
-    int64_t lateness_ms; // >= 0: how long past its end a window stays open
-    int64_t ahead_ms;    // >= 0: samples served further past their own append time are dropped
+    int64_t width_ms;     // > 0
+    int64_t lateness_ms;  // >= 0: how long past its end a window stays open
+    int64_t ahead_ms;     // >= 0: samples served further past their own append time are dropped
     uint32_t windows_max; // > 0: open windows of a model
     uint32_t models_max;  // > 0
 };

@@ -2,6 +2,7 @@
 // The whole REST interface on real sockets, behind ports that pretend: every route, every refusal, stop with waiters.
 #include "api/api.h"
 
+#include "base/mem.h"
 #include "http_raw.h"
 
 #include <math.h>
@@ -117,6 +118,33 @@ static void fake_overview(void *context, struct gw_api_overview *ret_overview)
     ret_overview->worker_count = 1;
 }
 
+static gw_status fake_quality(void *context, struct gw_slice model, uint32_t windows,
+                              struct gw_api_quality *ret_quality, gw_err *err)
+{
+    (void)context;
+    if (!gw_slice_is(model, "engage")) {
+        return gw_fail(err, gw_slice_is(model, "soon") ? GW_E_UNAVAILABLE : GW_E_NOT_FOUND, "not measured");
+    }
+    ret_quality->windows = gw_mem_calloc(windows, sizeof *ret_quality->windows);
+    assert_non_null(ret_quality->windows);
+    ret_quality->count = windows;
+    for (uint32_t i = 0; i < windows; i++) {
+        ret_quality->windows[i] = (struct gw_api_quality_window){.version = 7,
+                                                                 .variant = "canary",
+                                                                 .head = "is_replied",
+                                                                 .start_ms = 1700000000000,
+                                                                 .end_ms = 1700000300000,
+                                                                 .computed_at_ms = 1700000400123,
+                                                                 .examples = 12.5,
+                                                                 .positives = 0,
+                                                                 .log_loss = {0.25, 0.125, 0.5},
+                                                                 .auc = {(double)NAN, (double)NAN, (double)NAN},
+                                                                 .rce = -1.5,
+                                                                 .maturity = 1};
+    }
+    return GW_OK;
+}
+
 static void start_with(enum gw_api_listener kind, const char *token)
 {
     gw_err err = {0};
@@ -135,6 +163,7 @@ static void start_with(enum gw_api_listener kind, const char *token)
         .features = fake_features,
         .health = fake_health,
         .overview = fake_overview,
+        .quality = fake_quality,
     };
     assert_ok(gw_metrics_new(&metrics, &err));
     const struct gw_api_options options = {.metrics = metrics, .token = token};
@@ -384,6 +413,23 @@ static void the_overview_shows_null_for_what_is_unknown(void **state)
     assert_contains("\"workers\":[{\"name\":\"score\",\"state\":\"WARN\",\"detail\":\"restarted\"}]");
 }
 
+static void live_quality_shows_intervals_and_null_for_what_is_undefined(void **state)
+{
+    (void)state;
+    assert_int_equal(get("/metrics/performance/engage?windows=1"), 200);
+    assert_contains("{\"metrics\":{\"modelId\":\"engage\",\"windows\":[{\"version\":7,\"variant\":\"canary\","
+                    "\"head\":\"is_replied\",\"start\":\"2023-11-14T22:13:20.000Z\","
+                    "\"end\":\"2023-11-14T22:18:20.000Z\",\"examples\":12.5,\"positives\":0,"
+                    "\"logLoss\":{\"value\":0.25,\"low\":0.125,\"high\":0.5}");
+    assert_contains("\"auc\":{\"value\":null,\"low\":null,\"high\":null}");
+    assert_contains("\"maturity\":1,\"computedAt\":\"2023-11-14T22:20:00.123Z\"}]}}");
+    assert_int_equal(get("/metrics/performance/engage?windows=48"), 200);
+    assert_int_equal(get("/metrics/performance/engage?windows=49"), 400);
+    assert_int_equal(get("/metrics/performance/engage?windows=x"), 400);
+    assert_int_equal(get("/metrics/performance/soon"), 503);
+    assert_int_equal(get("/metrics/performance/never"), 503); // there is no registry to ask
+}
+
 static void constant_documents_have_etags(void **state)
 {
     (void)state;
@@ -536,6 +582,7 @@ int main(void)
         TEST(health_follows_the_required_dependencies),
         TEST(a_stopping_service_is_not_ready),
         TEST(the_overview_shows_null_for_what_is_unknown),
+        TEST(live_quality_shows_intervals_and_null_for_what_is_undefined),
         TEST(constant_documents_have_etags),
         TEST(the_page_runs_nothing_from_elsewhere),
         TEST(unknown_paths_and_methods_are_refused),

@@ -68,7 +68,7 @@ static void write_topics(const struct cluster *cluster)
         {"predictions_flat", "PredictionFlat", "partitions = 1\n"},
         {"served_candidates", "ServedCandidate", "count_group = entity\ndlq = true\n"},
         {"training_examples", "LabeledExample", "partitions = 2\n"},
-        {"label_samples", "LabelSample", "partitions = 2\n"},
+        {"label_samples", "LabelSample", "partitions = 2\ndlq = true\n"},
         {"label_windows", "LabelWindow", "count_group = entity\ncleanup.policy = compact\n"},
         {"monitor_state", "MonitorState", "partitions = 2\ncleanup.policy = compact\n"},
         {"model_quality", "ModelQuality", "partitions = 1\n"},
