@@ -103,6 +103,38 @@ void gw_artefacts_forget(const char *cache, const char *digest)
     }
 }
 
+int gw_artefacts_hold(const char *cache, const char *digest)
+{
+    char path[GW_MODEL_PATH_BYTES];
+    if (!gw_artefact_digest_is_valid(digest) || gw_model_path(cache, digest, path, NULL) != GW_OK) {
+        return -1;
+    }
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+// No other directory has the number of one that is open, removed or not.
+static bool is_held(const char *path, const struct stat *held)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && info.st_dev == held->st_dev && info.st_ino == held->st_ino;
+}
+
+void gw_artefacts_forget_held(const char *cache, const char *digest, int held)
+{
+    char path[GW_MODEL_PATH_BYTES];
+    char aside[GW_MODEL_PATH_BYTES];
+    struct stat info;
+    if (held < 0 || fstat(held, &info) != 0 || !gw_artefact_digest_is_valid(digest) ||
+        gw_model_path(cache, digest, path, NULL) != GW_OK || name_aside(cache, digest, aside, NULL) != GW_OK ||
+        !is_held(path, &info) || rename(path, aside) != 0) {
+        return;
+    }
+    // Another one that came between the look and the rename goes back.
+    if (is_held(aside, &info) || gw_artefact_cache_publish(cache, digest, aside, NULL) != GW_OK) {
+        gw_artefact_cache_discard(aside);
+    }
+}
+
 // ---- trimming -------------------------------------------------------------------------------------------------------
 
 struct entry {

@@ -24,6 +24,12 @@ GW_CHECK gw_status gw_artefacts_fetch(struct gw_registry *registry, const char *
 // Removes a cached artefact that turned out to be damaged, so that the next fetch makes it anew.
 void gw_artefacts_forget(const char *cache, const char *digest);
 
+// The same where other processes use the cache too: the copy that turns out to be damaged is held by a descriptor from
+// before it is read (-1: it is gone; the caller closes it), and only that copy is removed. What somebody else has made
+// anew under its name stays.
+int gw_artefacts_hold(const char *cache, const char *digest);
+void gw_artefacts_forget_held(const char *cache, const char *digest, int held);
+
 struct gw_artefact_garbage {
     char digest[GW_ROUTE_DIGEST_BYTES];
     bool blob; // a file that no bundle uses, else a bundle that no version names

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     PATH_BYTES = 4096,
@@ -131,8 +132,27 @@ static void drop_path(gw_err *err, const char *path)
     }
 }
 
+static gw_status bind(struct gw_score_loader *loader, const char *path, const char *model,
+                      const struct gw_route_version *version, struct gw_score_model **ret_model, gw_err *err)
+{
+    int held = gw_artefacts_hold(loader->cache, version->digest);
+    gw_status status =
+        gw_score_model_load(path, model, version->version, version->digest, loader->runtime->features, ret_model, err);
+    if (status != GW_OK) {
+        drop_path(err, path);
+    }
+    if (status != GW_E_CONFIG && gw_score_failure_is_final(status)) {
+        gw_artefacts_forget_held(loader->cache, version->digest, held);
+    }
+    if (held >= 0) {
+        close(held);
+    }
+    return status;
+}
+
 // A cached copy that does not load may have been damaged on this disk: it is made anew once before the version is
-// blamed.
+// blamed. One that was made anew and is gone was taken away by another process that shares the cache, and no fault of
+// the version's.
 static gw_status fetch_and_bind(struct gw_score_loader *loader, const char *model,
                                 const struct gw_route_version *version, struct gw_score_model **ret_model,
                                 uint64_t *ret_fetch_us, gw_err *err)
@@ -144,19 +164,15 @@ static gw_status fetch_and_bind(struct gw_score_loader *loader, const char *mode
         uint64_t began_us = gw_clock_mono_us();
         status = fetch(loader, version->digest, path, err);
         *ret_fetch_us += gw_clock_mono_us() - began_us;
-        if (status == GW_OK) {
-            status = gw_score_model_load(path, model, version->version, version->digest, loader->runtime->features,
-                                         ret_model, err);
-            if (status != GW_OK) {
-                drop_path(err, path);
-            }
+        if (status != GW_OK) {
+            return status;
         }
+        status = bind(loader, path, model, version, ret_model, err);
         if (status == GW_E_CONFIG || !gw_score_failure_is_final(status)) {
             return status;
         }
-        gw_artefacts_forget(loader->cache, version->digest);
     }
-    return status;
+    return status == GW_E_NOT_FOUND ? gw_fail_context(err, GW_E_UNAVAILABLE, "the cached copy went away") : status;
 }
 
 static gw_status load(struct gw_score_loader *loader, const char *model, const struct gw_route_version *version,

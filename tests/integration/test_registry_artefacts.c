@@ -165,6 +165,29 @@ static void damage_on_disk_is_found_and_forgotten(void **state)
     bundles_close(&b);
 }
 
+// Two processes share the cache and have both read the damaged copy; one of them has made it anew when the other one
+// forgets it.
+static void copy_that_was_made_anew_is_not_forgotten(void **state)
+{
+    (void)state;
+    char directory[256];
+    struct stat info;
+    open_with_artefact();
+    assert_ok(fetch(directory));
+    int held_by_one = gw_artefacts_hold(cache, digest);
+    int held_by_other = gw_artefacts_hold(cache, digest);
+    assert_true(held_by_one >= 0 && held_by_other >= 0);
+    gw_artefacts_forget_held(cache, digest, held_by_one);
+    assert_int_not_equal(stat(directory, &info), 0);
+    assert_ok(fetch(directory));
+    gw_artefacts_forget_held(cache, digest, held_by_other);
+    gw_artefacts_forget_held(cache, digest, -1);
+    assert_int_equal(stat(directory, &info), 0);
+    close(held_by_one);
+    close(held_by_other);
+    bundles_close(&b);
+}
+
 static void bundle_that_is_not_what_it_says_is_not_stored(void **state)
 {
     (void)state;
@@ -350,6 +373,6 @@ static void cache_keeps_what_was_used_last(void **state)
 
 GW_TESTS(fetched_bundle_is_the_one_that_was_stored, cached_bundle_needs_no_database, files_in_common_are_stored_once,
          damage_in_the_database_is_found, blob_that_is_damaged_is_sent_again, damage_on_disk_is_found_and_forgotten,
-         bundle_that_is_not_what_it_says_is_not_stored, bundle_over_the_bound_is_refused_unread,
-         digests_that_are_none_are_refused, file_of_many_pieces_comes_whole, only_what_no_version_names_is_collected,
-         cache_keeps_what_was_used_last)
+         copy_that_was_made_anew_is_not_forgotten, bundle_that_is_not_what_it_says_is_not_stored,
+         bundle_over_the_bound_is_refused_unread, digests_that_are_none_are_refused, file_of_many_pieces_comes_whole,
+         only_what_no_version_names_is_collected, cache_keeps_what_was_used_last)
