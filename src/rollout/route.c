@@ -10,7 +10,9 @@ bool gw_route_name_is_valid(const char *name, size_t bytes_max)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t length = strnlen(name, bytes_max);
-    return length > 0 && length < bytes_max && strspn(name, alphabet) == length;
+    // Clients take the segments "." and ".." out of a path before they send it (RFC 3986, 5.2.4).
+    return length > 0 && length < bytes_max && strspn(name, alphabet) == length && strcmp(name, ".") != 0 &&
+           strcmp(name, "..") != 0;
 }
 
 static bool is_digest(const char *digest)

@@ -43,7 +43,7 @@ struct gw_route {
 // culprit.
 GW_CHECK gw_status gw_route_check(const struct gw_route *route, gw_err *err);
 
-// True for a legal model name or variant of at most `bytes_max` - 1 bytes.
+// True for a legal model name or variant of at most `bytes_max` - 1 bytes: of the alphabet, and not "." or "..".
 bool gw_route_name_is_valid(const char *name, size_t bytes_max);
 
 // The bucket of a user, 0 to GW_ROUTE_BUCKETS - 1: gw_hash_mix(FNV-1a(salt) XOR user id) mod GW_ROUTE_BUCKETS, where

@@ -237,6 +237,10 @@ static void names_are_of_the_alphabet_and_bounded(void **state)
     assert_true(gw_route_name_is_valid("abc", 4));
     assert_false(gw_route_name_is_valid("abcd", 4));
     assert_false(gw_route_name_is_valid("", 4));
+    assert_false(gw_route_name_is_valid(".", 4));
+    assert_false(gw_route_name_is_valid("..", 4));
+    assert_true(gw_route_name_is_valid("...", 4));
+    assert_true(gw_route_name_is_valid(".a", 4));
     assert_false(gw_route_name_is_valid("a b", 9));
     assert_false(gw_route_name_is_valid("h\xc3\xa9", 9));
 }
