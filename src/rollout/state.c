@@ -59,7 +59,7 @@ gw_status gw_rollout_move(enum gw_rollout_state from, enum gw_rollout_verb verb,
 {
     GW_ASSERT((unsigned)from < GW_ROLLOUT_STATE_COUNT && (unsigned)verb < GW_ROLLOUT_VERB_COUNT);
     if ((verbs[verb].from & (1u << from)) != 0) {
-        *ret_to = verbs[verb].to;
+        *ret_to = from == GW_ROLLOUT_REJECTED ? from : verbs[verb].to;
         return GW_OK;
     }
     char legal[128] = "";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The states of a model version, and the verbs that move it from one to the other.
 //
-//   REGISTERED -> VERIFIED -> SHADOW -> CANARY -> CHAMPION -> RETIRED       REJECTED from any
+//   REGISTERED -> VERIFIED -> SHADOW -> CANARY -> CHAMPION -> RETIRED       REJECTED from any, for good
 //
 // Steps may be left out: a verified version can be promoted at once. A version serves users in CANARY and CHAMPION only.
 #pragma once
@@ -33,7 +33,8 @@ enum gw_rollout_state {
 
 // What may be done to a version.  X(suffix, name, states from which it is legal, state it leads to)
 // `demote` is what happens to the former champion and to canaries when another version takes their place; `unshadow`
-// and `unsplit` end a role without another taking it.
+// and `unsplit` end a role without another taking it. Nothing leads out of REJECTED: `archive`, which gives the artefact
+// up, leaves a rejected version where it is.
 #define GW_ROLLOUT_VERB_MAP(X)                                                                                         \
     X(VERIFY, "verify", GW_ROLLOUT_IN(REGISTERED), VERIFIED)                                                           \
     X(START_SHADOW, "shadow",                                                                                          \
@@ -46,7 +47,7 @@ enum gw_rollout_state {
     X(ROLLBACK, "rollback", GW_ROLLOUT_IN(RETIRED), CHAMPION)                                                          \
     X(DEMOTE, "demote", GW_ROLLOUT_IN(CHAMPION) | GW_ROLLOUT_IN(CANARY), RETIRED)                                      \
     X(ARCHIVE, "archive",                                                                                              \
-      GW_ROLLOUT_IN(REGISTERED) | GW_ROLLOUT_IN(VERIFIED) | GW_ROLLOUT_IN(RETIRED), RETIRED)                           \
+      GW_ROLLOUT_IN(REGISTERED) | GW_ROLLOUT_IN(VERIFIED) | GW_ROLLOUT_IN(RETIRED) | GW_ROLLOUT_IN(REJECTED), RETIRED) \
     X(REJECT, "reject",                                                                                                \
       GW_ROLLOUT_IN(REGISTERED) | GW_ROLLOUT_IN(VERIFIED) | GW_ROLLOUT_IN(SHADOW) | GW_ROLLOUT_IN(CANARY) |            \
           GW_ROLLOUT_IN(CHAMPION) | GW_ROLLOUT_IN(RETIRED),                                                            \

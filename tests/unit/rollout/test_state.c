@@ -18,7 +18,7 @@ static const struct {
     {GW_ROLLOUT_CHAMPION, "demote, reject", "RETIRED, REJECTED"},
     {GW_ROLLOUT_RETIRED, "shadow, split, promote, rollback, archive, reject",
      "SHADOW, CANARY, CHAMPION, CHAMPION, RETIRED, REJECTED"},
-    {GW_ROLLOUT_REJECTED, "nothing", ""},
+    {GW_ROLLOUT_REJECTED, "archive", "REJECTED"},
 };
 
 // Index of a name in a list with commas, or -1.
