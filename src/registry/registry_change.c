@@ -38,7 +38,8 @@ gw_status gw_change_init(struct gw_change *change, struct gw_registry *registry,
 {
     *change = (struct gw_change){.registry = registry, .model = model, .said = said};
     if (!gw_route_name_is_valid(model, GW_ROUTE_NAME_BYTES)) {
-        return gw_fail(err, GW_E_INVALID, "'%.140s' is no model name: 1 to 128 of A-Z a-z 0-9 . _ -", model);
+        return gw_fail(err, GW_E_INVALID, "'%.140s' is no model name: 1 to 128 of A-Z a-z 0-9 . _ -, not '.' or '..'",
+                       model);
     }
     GW_TRY(check_text("actor", said->actor, 1, ACTOR_BYTES_MAX, err));
     GW_TRY(check_text("reason", said->reason, 0, GW_CHANGE_REASON_BYTES - 1, err));
@@ -57,20 +58,23 @@ gw_status gw_change_init(struct gw_change *change, struct gw_registry *registry,
 
 // What the first request of this key came to, from the history: a champion is demoted only in the transaction that
 // makes the next one, so the demotion before this event, when no other champion's event stands between, is this one's.
+// The event is of another version when there was nothing to do.
 static gw_status recall(struct gw_change *change, int32_t version, int64_t sequence, gw_err *err)
 {
     GW_CLEANUP(gw_registry_rows_cleanup) struct gw_postgres_rows *rows = NULL;
     char number[NUMBER_BYTES];
+    char of[NUMBER_BYTES];
     number_text(number, sequence);
-    const char *const parameters[] = {change->model, number};
+    number_text(of, version);
+    const char *const parameters[] = {change->model, number, of};
     GW_TRY(gw_registry_exec(change->registry,
                             "SELECT CASE WHEN former.transition = 'demote' THEN former.version ELSE 0 END "
                             "FROM registry_events e, LATERAL (SELECT f.version, f.transition FROM registry_events f "
                             "WHERE f.model = e.model AND f.sequence < e.sequence AND "
                             "'CHAMPION' IN (f.from_state, f.to_state) ORDER BY f.sequence DESC LIMIT 1) former "
-                            "WHERE e.model = $1 AND e.sequence = $2::bigint AND e.to_state = 'CHAMPION' AND "
-                            "e.transition IN ('promote', 'rollback')",
-                            parameters, 2, &rows, err));
+                            "WHERE e.model = $1 AND e.sequence = $2::bigint AND e.version = $3::integer AND "
+                            "e.to_state = 'CHAMPION' AND e.transition IN ('promote', 'rollback')",
+                            parameters, GW_COUNT_OF(parameters), &rows, err));
     int64_t previous = 0;
     if (gw_postgres_rows_count(rows) > 0) {
         GW_TRY(gw_postgres_rows_int64(rows, 0, 0, &previous, err));
@@ -164,7 +168,8 @@ static gw_status meanwhile(const struct gw_change *change, gw_err *err)
                    gw_postgres_rows_text(rows, 0, 2));
 }
 
-// Under the lock: the answer to a repeated request, else the model as it was when it was looked at.
+// Under the lock: the answer to a repeated request, else the model as it was when it was looked at, or as it
+// is now for a change that follows any.
 static gw_status look_again(struct gw_change *change, gw_err *err)
 {
     const bool existed = change->exists;
@@ -176,7 +181,7 @@ static gw_status look_again(struct gw_change *change, gw_err *err)
     if (existed) {
         GW_TRY(gw_change_require(change, err));
     }
-    if (change->revision != revision) {
+    if (change->revision != revision && !change->follows_any) {
         return meanwhile(change, err);
     }
     return GW_OK;
@@ -410,7 +415,8 @@ static gw_status write_version(struct gw_change *change, const struct gw_change_
                                       version->state == GW_ROLLOUT_REJECTED ? because : ""};
     return gw_registry_exec(change->registry,
                             "UPDATE registry_versions SET state = $3, variant = $4, weight = $5::integer, "
-                            "artefact = CASE WHEN $6::boolean THEN NULL ELSE artefact END, rejected_because = $7 "
+                            "artefact = CASE WHEN $6::boolean THEN NULL ELSE artefact END, "
+                            "rejected_because = CASE WHEN state = 'REJECTED' THEN rejected_because ELSE $7 END "
                             "WHERE model = $1 AND version = $2::integer",
                             parameters, GW_COUNT_OF(parameters), NULL, err);
 }
@@ -530,7 +536,28 @@ static gw_status write_all(struct gw_change *change, gw_err *err)
 
 // ---- the whole ------------------------------------------------------------------------------------------------------
 
-// Leaves `answered` or no events behind when there is nothing to commit.
+// Nothing was to be done. A key stands for this answer from now on; the number that the lock took is given back then,
+// so that the history has no gap.
+static gw_status answer_nothing(struct gw_change *change, gw_err *err)
+{
+    change->outcome.sequence = change->revision;
+    change->outcome.revision = change->revision;
+    change->outcome.repeated = true;
+    change->answered = change->said->idempotency_key == NULL;
+    if (change->answered) {
+        return GW_OK;
+    }
+    char before[NUMBER_BYTES];
+    char revision[NUMBER_BYTES];
+    number_text(before, change->sequence - 1);
+    number_text(revision, change->revision);
+    const char *const parameters[] = {before};
+    GW_TRY(gw_registry_exec(change->registry, "UPDATE registry_clock SET sequence = $1::bigint", parameters, 1, NULL,
+                            err));
+    return write_repeat(change, revision, err);
+}
+
+// Leaves `answered` behind when there is nothing to commit.
 static gw_status run_transaction(struct gw_change *change, gw_change_apply apply, const void *context, gw_err *err)
 {
     GW_TRY(take_clock(change, err));
@@ -541,14 +568,7 @@ static gw_status run_transaction(struct gw_change *change, gw_change_apply apply
     GW_TRY(read_roles(change, err));
     GW_TRY(make_route(change, &change->before, err));
     GW_TRY(apply(change, context, err));
-    if (change->event_count == 0) {
-        change->outcome.sequence = change->revision;
-        change->outcome.revision = change->revision;
-        change->outcome.repeated = true;
-        change->answered = true;
-        return GW_OK;
-    }
-    return write_all(change, err);
+    return change->event_count > 0 ? write_all(change, err) : answer_nothing(change, err);
 }
 
 gw_status gw_change_make(struct gw_change *change, gw_change_apply apply, const void *context,

@@ -3,9 +3,9 @@
 //
 // A verb looks (revision and idempotency key, outside any transaction), decides and moves versions inside one, and
 // finishes. The transaction's first statement takes the row of registry_clock, so that changes come one after the other
-// and the numbers of their events without gaps; what was seen before is then read again and must be the same. Moves
-// stand in memory until gw_change_finish writes them: versions, events, the new route on the last event, the model's
-// revision, the answer to a repeated request. Any failure rolls all of it back.
+// and the numbers of their events without gaps; what was seen before is then read again and must be the same, unless the
+// verb decides nothing by it (follows_any). Moves stand in memory until gw_change_finish writes them: versions, events, the
+// new route on the last event, the model's revision, the answer to a repeated request. Any failure rolls all of it back.
 #pragma once
 
 #include "registry/registry_internal.h"
@@ -41,6 +41,7 @@ struct gw_change {
     const char *model;
     const struct gw_registry_change *said;
     char request[GW_CHANGE_TEXT_BYTES]; // verb, model and arguments: what an idempotency key stands for
+    bool follows_any; // what others changed between the look and the lock does not matter to it
     bool exists;
     bool answered;    // the idempotency key was seen before: outcome is the answer
     int64_t revision; // as it was looked at

@@ -241,6 +241,7 @@ static gw_status register_bundle(struct gw_registry *registry, const struct gw_r
     GW_TRY(gw_change_init(&change, registry, request->model, said, err, "register %.128s %s of %d %016" PRIx64,
                           request->model, bundle->digest, draft.parent_version,
                           digest_of(draft.description, draft.tags_json)));
+    change.follows_any = true;
     GW_TRY(gw_change_look(&change, err));
     if (change.answered) {
         *ret_outcome = change.outcome;

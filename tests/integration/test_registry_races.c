@@ -255,6 +255,64 @@ static void ended_connection_leaves_nothing_half_done(void **state)
     bundles_close(&b);
 }
 
+struct registration {
+    struct racer racer;
+    char path[128];
+};
+
+static void *register_at_once(void *context)
+{
+    struct registration *registration = context;
+    struct racer *racer = &registration->racer;
+    struct gw_registry_change change = by("race");
+    change.if_revision = racer->if_revision;
+    const struct gw_registry_register request = {
+        .model = MODEL, .directory = registration->path, .description = "", .features = b.features};
+    racer->status = gw_registry_register(racer->registry, &request, &change, &racer->outcome, &racer->err);
+    return NULL;
+}
+
+// Another change is made while the registration waits for the lock, behind its last look.
+static void registration_follows_what_happened_meanwhile(void **state)
+{
+    (void)state;
+    bundles_open(&b);
+    bundles_fill(&b, 2, true);
+    for (int conditional = 0; conditional < 2; conditional++) {
+        struct registration registration = {.racer = {.registry = registry_handle(&b)}};
+        struct racer *racer = &registration.racer;
+        char sql[160];
+        racer->if_revision = conditional ? revision_of(&b) : 0;
+        bundle_write(&b, 10 + conditional, registration.path);
+        const int64_t backend = registry_number(gw_registry_postgres(racer->registry), "SELECT pg_backend_pid()");
+        assert_ok(gw_postgres_begin(b.fixture.postgres, &err));
+        assert_ok_err(gw_postgres_exec(b.fixture.postgres,
+                                       "WITH taken AS (UPDATE registry_clock SET sequence = sequence + 1 RETURNING *), "
+                                       "event AS (INSERT INTO registry_events (sequence, model, version, transition, "
+                                       "from_state, to_state, digest, actor, reason, at) SELECT sequence, '" MODEL
+                                       "', 2, 'note', 'VERIFIED', 'VERIFIED', '', 'test', '', at FROM taken) "
+                                       "UPDATE registry_models SET revision = taken.sequence FROM taken",
+                                       NULL, 0, NULL, &err),
+                      &err);
+        assert_int_equal(pthread_create(&racer->thread, NULL, register_at_once, &registration), 0);
+        struct gw_postgres *watcher = registry_connect(b.fixture.uri);
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM pg_stat_activity WHERE pid = %lld AND wait_event_type = 'Lock'",
+                 (long long)backend);
+        wait_until(watcher, sql);
+        gw_postgres_free(watcher);
+        assert_ok_err(gw_postgres_commit(b.fixture.postgres, &err), &err);
+        assert_int_equal(pthread_join(racer->thread, NULL), 0);
+        if (conditional) {
+            assert_fails(racer->status, GW_E_STALE);
+        } else {
+            assert_ok_err(racer->status, &racer->err);
+            assert_int_equal(racer->outcome.version, 3);
+        }
+        gw_registry_free(racer->registry);
+    }
+    bundles_close(&b);
+}
+
 static void artefact_is_stored_whole_or_not_at_all(void **state)
 {
     (void)state;
@@ -302,4 +360,5 @@ static void promotion_is_quick(void **state)
 
 GW_TESTS(one_of_several_promotions_at_a_revision_wins, promotions_at_once_conflict_or_follow,
          one_key_at_once_is_one_change, fetches_at_once_all_find_the_artefact,
-         ended_connection_leaves_nothing_half_done, artefact_is_stored_whole_or_not_at_all, promotion_is_quick)
+         ended_connection_leaves_nothing_half_done, registration_follows_what_happened_meanwhile,
+         artefact_is_stored_whole_or_not_at_all, promotion_is_quick)

@@ -400,6 +400,12 @@ static void rejected_champion_falls_back(void **state)
     assert_int_equal(event_count(&b), events);
     assert_fails(promote(b.registry, 2, &err), GW_E_CONFLICT);
     expect_message("version is REJECTED");
+    assert_ok_err(archive(2), &err);
+    assert_int_equal(state_of(&b, 2), GW_ROLLOUT_REJECTED);
+    assert_int_equal(registry_number(b.fixture.postgres,
+                                     "SELECT (artefact IS NULL AND rejected_because = 'answers NaN')::int "
+                                     "FROM registry_versions WHERE version = 2"),
+                     1);
     assert_ok(reject(1, "bad too")); // without a predecessor nobody serves
     assert_string_equal(route_text(&b), "");
     assert_int_equal(registry_number(b.fixture.postgres, "SELECT count(*) FROM registry_events WHERE route IS NOT "
@@ -477,6 +483,35 @@ static void repeated_registration_says_the_same(void **state)
     bundles_close(&b);
 }
 
+static void key_of_a_change_with_nothing_to_do_is_kept(void **state)
+{
+    (void)state;
+    bundles_open(&b);
+    bundles_fill(&b, 3, true);
+    const struct gw_registry_share share = {.version = 2, .weight = 100};
+    const struct gw_registry_share more = {.version = 2, .weight = 200};
+    struct gw_registry_change change = by("");
+    struct gw_registry_outcome first;
+    assert_ok(split(&share, 1));
+    assert_ok(reject(3, "bad"));
+    change.idempotency_key = "key-1";
+    const int64_t events = event_count(&b);
+    assert_ok_err(gw_registry_split(b.registry, MODEL, &share, 1, &change, &first, &err), &err);
+    assert_true(first.repeated);
+    assert_int_equal(first.revision, revision_of(&b));
+    assert_int_equal(event_count(&b), events);
+    assert_ok(split(&more, 1));
+    assert_ok_err(gw_registry_split(b.registry, MODEL, &share, 1, &change, &outcome, &err), &err);
+    assert_int_equal(outcome.version, first.version);
+    assert_int_equal(outcome.previous_version, first.previous_version);
+    assert_int_equal(outcome.sequence, first.sequence);
+    assert_int_equal(event_count(&b), events + 1); // the repetition did not take the later split back
+    assert_fails(gw_registry_split(b.registry, MODEL, &more, 1, &change, &outcome, &err), GW_E_INVALID);
+    expect_message("idempotency key 'key-1' was used for");
+    assert_consistent(&b); // the history has no gap
+    bundles_close(&b);
+}
+
 static void history_is_append_only(void **state)
 {
     (void)state;
@@ -505,10 +540,30 @@ static void missing_tables_name_the_remedy(void **state)
     registry_close(&empty);
 }
 
-GW_TESTS(new_model_serves_its_baseline, registered_version_says_what_it_is, unchecked_version_cannot_serve,
-         bundle_that_is_not_good_is_not_stored, what_does_not_exist_is_not_found, values_that_break_a_rule_are_refused,
-         promotion_takes_all_users, rollbacks_go_back_through_the_reigns, rollback_passes_over_what_cannot_serve,
-         former_champion_comes_back_from_the_shadow, shadows_begin_and_end, split_gives_shares_and_takes_them,
-         shares_that_do_not_fit_change_nothing, archived_version_is_gone, rejected_champion_falls_back,
-         change_on_an_older_state_is_stale, repeated_request_gets_the_first_answer,
-         repeated_registration_says_the_same, history_is_append_only, missing_tables_name_the_remedy)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(new_model_serves_its_baseline),
+        cmocka_unit_test(registered_version_says_what_it_is),
+        cmocka_unit_test(unchecked_version_cannot_serve),
+        cmocka_unit_test(bundle_that_is_not_good_is_not_stored),
+        cmocka_unit_test(what_does_not_exist_is_not_found),
+        cmocka_unit_test(values_that_break_a_rule_are_refused),
+        cmocka_unit_test(promotion_takes_all_users),
+        cmocka_unit_test(rollbacks_go_back_through_the_reigns),
+        cmocka_unit_test(rollback_passes_over_what_cannot_serve),
+        cmocka_unit_test(former_champion_comes_back_from_the_shadow),
+        cmocka_unit_test(shadows_begin_and_end),
+        cmocka_unit_test(split_gives_shares_and_takes_them),
+        cmocka_unit_test(shares_that_do_not_fit_change_nothing),
+        cmocka_unit_test(archived_version_is_gone),
+        cmocka_unit_test(rejected_champion_falls_back),
+        cmocka_unit_test(change_on_an_older_state_is_stale),
+        cmocka_unit_test(repeated_request_gets_the_first_answer),
+        cmocka_unit_test(key_of_a_change_with_nothing_to_do_is_kept),
+        cmocka_unit_test(repeated_registration_says_the_same),
+        cmocka_unit_test(history_is_append_only),
+        cmocka_unit_test(missing_tables_name_the_remedy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
