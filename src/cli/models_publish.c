@@ -114,26 +114,41 @@ static const char *next_step(const struct gw_registry_version *version)
     case GW_ROLLOUT_CHAMPION:
         return "'godwit models rollback' goes back to the one before";
     case GW_ROLLOUT_RETIRED:
-        return version->archived ? "'godwit models gc' frees its artefact" : NULL;
     case GW_ROLLOUT_REJECTED:
+        return version->archived ? "'godwit models gc' frees its artefact" : NULL;
     case GW_ROLLOUT_STATE_COUNT:
         break;
     }
     return NULL;
 }
 
-static gw_status tell_text(struct gw_cli_change *change, const struct gw_registry_outcome *outcome, bool published,
-                           gw_err *err)
+// The version that the change was about. False: of the model, or it cannot be shown any more. The change is made, so
+// that is no failure of the command.
+static bool look_at_version(struct gw_cli_change *change, const struct gw_registry_outcome *outcome,
+                            struct gw_registry_version *ret_version)
+{
+    gw_err err = {0};
+    if (outcome->version == 0) {
+        return false;
+    }
+    if (gw_registry_get_version(change->registry.handle, change->model, outcome->version, &change->registry.arena,
+                                ret_version, &err) == GW_OK) {
+        return true;
+    }
+    fflush(stdout);
+    fprintf(stderr, "godwit: done; version %d cannot be shown: %s\n", outcome->version, err.message);
+    return false;
+}
+
+static void tell_text(struct gw_cli_change *change, const struct gw_registry_outcome *outcome, bool published)
 {
     struct gw_registry_version version;
     const char *again = outcome->repeated ? " (done before)" : "";
-    if (outcome->version == 0) {
+    if (!look_at_version(change, outcome, &version)) {
         printf("%s is at revision %lld%s", change->model, (long long)outcome->revision, again);
         print_published(change, outcome, published);
-        return GW_OK;
+        return;
     }
-    GW_TRY(gw_registry_get_version(change->registry.handle, change->model, outcome->version, &change->registry.arena,
-                                   &version, err));
     printf("%s version %d is %s", change->model, version.version,
            version.archived ? "archived" : gw_rollout_state_name(version.state));
     if (version.state == GW_ROLLOUT_CANARY) {
@@ -150,7 +165,6 @@ static gw_status tell_text(struct gw_cli_change *change, const struct gw_registr
     if (next != NULL) {
         printf("next: %s\n", next);
     }
-    return GW_OK;
 }
 
 static gw_status tell_json(struct gw_cli_change *change, const struct gw_registry_outcome *outcome, bool published,
@@ -159,16 +173,13 @@ static gw_status tell_json(struct gw_cli_change *change, const struct gw_registr
     struct gw_registry_version version;
     struct gw_buf out = {0};
     struct gw_json_writer writer;
-    if (outcome->version > 0) {
-        GW_TRY(gw_registry_get_version(change->registry.handle, change->model, outcome->version,
-                                       &change->registry.arena, &version, err));
-    }
+    bool known = look_at_version(change, outcome, &version);
     gw_json_writer_init(&writer, &out);
     gw_json_object_begin(&writer);
     gw_json_write_key(&writer, "outcome");
     gw_registry_write_outcome(&writer, change->model, outcome);
     gw_json_write_key(&writer, "version");
-    if (outcome->version > 0) {
+    if (known) {
         gw_registry_write_version(&writer, &version, true);
     } else {
         gw_json_write_null(&writer);
@@ -223,7 +234,11 @@ static gw_status run(struct gw_cli_change *change, gw_cli_change_verb verb, gw_e
     GW_TRY(verb(change, &outcome, err));
     bool published =
         gw_cli_value(cli, "--no-publish") == NULL && gw_cli_publish(cli, change->registry.handle, outcome.sequence);
-    return cli->json ? tell_json(change, &outcome, published, err) : tell_text(change, &outcome, published, err);
+    if (cli->json) {
+        return tell_json(change, &outcome, published, err);
+    }
+    tell_text(change, &outcome, published);
+    return GW_OK;
 }
 
 gw_status gw_cli_change_run(struct gw_cli *cli, gw_cli_change_verb verb, const void *detail, gw_err *err)
