@@ -66,7 +66,6 @@ void gw_score_batch_clear(struct gw_score_batch *batch)
         view->count = 0;
         view->fetched = 0;
     }
-    batch->wanted = 0;
     batch->request_count = 0;
     batch->row_count = 0;
     batch->hydration_failed = false;
@@ -85,27 +84,27 @@ const struct gw_score_costs *gw_score_batch_costs(const struct gw_score_batch *b
 
 // ---- filling --------------------------------------------------------------------------------------------------------
 
-static bool wants(const struct gw_score_batch *batch, enum gw_score_role role)
+static bool reads(const struct gw_score_batch_request *request, enum gw_score_role role)
 {
-    return (batch->wanted >> role & 1) != 0;
+    return (request->said.reads >> role & 1) != 0;
 }
 
-gw_status gw_score_batch_want(struct gw_score_batch *batch, const struct gw_score_model *model, gw_err *err)
+gw_status gw_score_batch_reads(const struct gw_score_batch *batch, const struct gw_score_model *model, uint32_t *reads,
+                               gw_err *err)
 {
     GW_ASSERT(model->set == batch->set);
     uint32_t views = gw_feature_plan_row_mask(model->plan);
-    uint32_t wanted = batch->wanted;
+    uint32_t roles = 0;
     for (int role = 0; role < GW_SCORE_ROLES; role++) {
         uint32_t bit = batch->views[role].view != NULL ? 1u << batch->views[role].index : 0;
-        wanted |= (views & bit) != 0 ? 1u << role : 0;
+        roles |= (views & bit) != 0 ? 1u << role : 0;
         views &= ~bit;
     }
     if (views != 0) {
         const struct gw_feature_view *view = gw_feature_set_view(batch->set, (size_t)__builtin_ctz(views));
         return gw_fail(err, GW_E_CONFIG, "model '%s': view '%s' has no entity in a request", model->name, view->name);
     }
-    GW_ASSERT(wanted == batch->wanted || batch->row_count == 0);
-    batch->wanted = wanted;
+    *reads |= roles;
     return GW_OK;
 }
 
@@ -149,14 +148,15 @@ static gw_status number(struct gw_score_view *view, int64_t id0, int64_t id1, ui
 }
 
 // What depends on a candidate's author.
-static gw_status number_author(struct gw_score_batch *batch, int64_t user_id, int64_t author_id,
-                               struct gw_score_row *row, gw_err *err)
+static gw_status number_author(struct gw_score_batch *batch, const struct gw_score_batch_request *request,
+                               int64_t author_id, struct gw_score_row *row, gw_err *err)
 {
-    if (wants(batch, GW_SCORE_AUTHOR)) {
+    if (reads(request, GW_SCORE_AUTHOR)) {
         GW_TRY(number(&batch->views[GW_SCORE_AUTHOR], author_id, 0, &row->entities[GW_SCORE_AUTHOR], err));
     }
-    if (wants(batch, GW_SCORE_PAIR)) {
-        GW_TRY(number(&batch->views[GW_SCORE_PAIR], user_id, author_id, &row->entities[GW_SCORE_PAIR], err));
+    if (reads(request, GW_SCORE_PAIR)) {
+        GW_TRY(
+            number(&batch->views[GW_SCORE_PAIR], request->said.user_id, author_id, &row->entities[GW_SCORE_PAIR], err));
     }
     return GW_OK;
 }
@@ -196,19 +196,19 @@ gw_status gw_score_batch_add_candidate(struct gw_score_batch *batch, const struc
         GW_TRY(grow_rows(batch, err));
     }
     struct gw_score_batch_request *request = &batch->requests[batch->request_count - 1];
-    if (request->row_count == 0 && wants(batch, GW_SCORE_USER)) {
+    if (request->row_count == 0 && reads(request, GW_SCORE_USER)) {
         GW_TRY(number(&batch->views[GW_SCORE_USER], request->said.user_id, 0, &request->user, err));
     }
     struct gw_score_row *row = &batch->rows[batch->row_count];
     *row = (struct gw_score_row){.entities = {[GW_SCORE_USER] = request->user},
                                  .values = candidate->values,
                                  .value_count = candidate->value_count};
-    bool author_wanted = wants(batch, GW_SCORE_AUTHOR) || wants(batch, GW_SCORE_PAIR);
+    bool reads_author = reads(request, GW_SCORE_AUTHOR) || reads(request, GW_SCORE_PAIR);
     if (batch->views[GW_SCORE_TWEET].view != NULL &&
-        (wants(batch, GW_SCORE_TWEET) || (author_wanted && candidate->author_id == 0))) {
+        (reads(request, GW_SCORE_TWEET) || (reads_author && candidate->author_id == 0))) {
         GW_TRY(number(&batch->views[GW_SCORE_TWEET], candidate->tweet_id, 0, &row->entities[GW_SCORE_TWEET], err));
     }
-    GW_TRY(number_author(batch, request->said.user_id, candidate->author_id, row, err));
+    GW_TRY(number_author(batch, request, candidate->author_id, row, err));
     batch->tweet_ids[batch->row_count] = candidate->tweet_id;
     batch->author_ids[batch->row_count] = candidate->author_id;
     batch->row_count++;
@@ -313,7 +313,7 @@ static gw_status find_authors(struct gw_score_batch *batch, gw_err *err)
             struct gw_score_row *row = &batch->rows[i];
             if (batch->author_ids[i] == 0) {
                 batch->author_ids[i] = author_in(batch, tweets->rows[row->entities[GW_SCORE_TWEET]]);
-                GW_TRY(number_author(batch, request->said.user_id, batch->author_ids[i], row, err));
+                GW_TRY(number_author(batch, request, batch->author_ids[i], row, err));
             }
         }
     }

@@ -32,6 +32,7 @@ struct gw_score_request {
     const struct gw_score_value *context;
     uint32_t context_count;
     bool keep_vectors; // passes keep its vectors
+    uint32_t reads;    // gw_score_batch_reads of the models that will score it: these rows are fetched
 };
 
 struct gw_score_batch;
@@ -39,12 +40,12 @@ struct gw_score_batch;
 GW_CHECK gw_status gw_score_batch_new(const struct gw_feature_set *set, struct gw_store *store, size_t rows_max,
                                       struct gw_score_batch **ret_batch, gw_err *err);
 void gw_score_batch_free(struct gw_score_batch *batch);
-void gw_score_batch_clear(struct gw_score_batch *batch); // also what is wanted
+void gw_score_batch_clear(struct gw_score_batch *batch);
 size_t gw_score_batch_rows(const struct gw_score_batch *batch);
 
-// The rows that this model reads will be fetched. Before the first candidate of the batch. A view that a request has no
-// entity for is GW_E_CONFIG.
-GW_CHECK gw_status gw_score_batch_want(struct gw_score_batch *batch, const struct gw_score_model *model, gw_err *err);
+// Adds the rows that this model reads to a request's `reads`. A view that a request has no entity for is GW_E_CONFIG.
+GW_CHECK gw_status gw_score_batch_reads(const struct gw_score_batch *batch, const struct gw_score_model *model,
+                                        uint32_t *reads, gw_err *err);
 
 // Opens a request, to which the candidates that follow belong. GW_E_MEMORY only.
 GW_CHECK gw_status gw_score_batch_add_request(struct gw_score_batch *batch, const struct gw_score_request *request,

@@ -44,7 +44,6 @@ struct gw_score_batch {
     struct gw_store *store;
     size_t rows_max;
     struct gw_score_view views[GW_SCORE_ROLES];
-    uint32_t wanted; // bit: role
     int author_high; // columns of a tweet's row that name its author, in two halves
     int author_low;
 

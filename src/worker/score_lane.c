@@ -109,7 +109,8 @@ static gw_status add_to_batch(struct lane *self, struct pending *pending, gw_err
                                            .value_name_count = request->value_names.count,
                                            .context = context,
                                            .context_count = request->context.count,
-                                           .keep_vectors = sampled(request, self->served_below)};
+                                           .keep_vectors = sampled(request, self->served_below),
+                                           .reads = pending->target->reads};
     uint32_t batch_index = 0;
     GW_TRY(gw_score_batch_add_request(self->batch, &added, &batch_index, err));
     for (uint32_t i = 0; i < request->candidates.count; i++) {
@@ -140,7 +141,7 @@ static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_inpu
     }
     if (!gw_score_targets_begun(self->targets)) {
         struct gw_score_table *table = gw_score_models_acquire(self->score->models);
-        GW_TRY(gw_score_targets_begin(self->targets, table, self->batch, err));
+        gw_score_targets_begin(self->targets, table, self->batch);
     }
     struct pending *pending = &self->pendings[self->count];
     pending->slot = input->slot;

@@ -49,6 +49,7 @@ struct gw_score_pass {
     bool has_cross;
     struct view_pass views[GW_SCORE_ROLES];
     size_t view_count;
+    uint32_t reads; // roles of the views
     const char *const *value_names;
     size_t value_count;
     uint32_t values_start;
@@ -137,10 +138,11 @@ static void bind_model(struct gw_score_pass *pass, const struct gw_score_batch *
     pass->has_cross = gw_feature_plan_has_cross(model->plan);
     pass->value_count = gw_feature_plan_request_names(model->plan, &pass->value_names, &pass->values_start);
     pass->view_count = 0;
+    pass->reads = 0;
     for (int role = 0; role < GW_SCORE_ROLES; role++) {
         const struct gw_score_view *of = &batch->views[role];
         if (of->view != NULL && (views >> of->index & 1) != 0) {
-            GW_ASSERT((batch->wanted >> role & 1) != 0);
+            pass->reads |= 1u << role;
             struct view_pass *view = &pass->views[pass->view_count++];
             *view = (struct view_pass){.role = (enum gw_score_role)role, .view = of};
             gw_feature_plan_view_segment(model->plan, of->index, &view->start, &view->width);
@@ -238,6 +240,7 @@ static gw_status prepare(struct gw_score_pass *pass, const uint32_t *requests, s
     for (size_t i = 0; i < count; i++) {
         GW_ASSERT(requests[i] < pass->batch->request_count);
         const struct gw_score_batch_request *from = &pass->batch->requests[requests[i]];
+        GW_ASSERT((pass->reads & ~from->said.reads) == 0);
         pass->requests[i] = (struct pass_request){.from = from, .first_row = pass->row_count, .first_kept = kept_count};
         pass->row_count += from->row_count;
         kept_count += from->said.keep_vectors ? from->row_count : 0;

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CREDIT_MAX_US = 1000000 };
+enum { CREDIT_MAX_US = 50000 }; // what one poll may take in one go
 
 struct gw_score_shadow {
     double budget;
-    double credit_us; // below zero: what the last poll took too much
+    double credit_us;  // below zero: what the last poll took too much
     double us_per_row; // of shadows, smoothed; 0: none has run
     struct gw_score_pass *pass;
     float *values; // 6 x capacity: primary probabilities of both, and the comparison's scratch
@@ -113,7 +113,8 @@ static void compare(struct gw_score_shadow *shadow, const struct gw_score_target
     }
 }
 
-// How many of the target's first requests the credit covers; at least one when there is any, so that the cost is learnt.
+// How many of the target's first requests the credit covers; at least one when there is any, so that the cost is
+// learnt.
 static uint32_t affordable(const struct gw_score_shadow *shadow, const struct gw_score_target *target)
 {
     if (shadow->credit_us <= 0) {
@@ -163,18 +164,38 @@ static void run_one(struct gw_score_shadow *shadow, const struct gw_score_target
     }
 }
 
+// The s-th shadow of the requests' route, NULL: not loaded, or it serves them itself.
+static const struct gw_score_model *shadow_of(const struct gw_score_target *target, uint32_t s)
+{
+    const struct gw_score_model *model = target->route->shadows[s];
+    return target->count > 0 && model != target->model ? model : NULL;
+}
+
+static bool has_shadow(const struct gw_score_targets *targets)
+{
+    for (size_t t = 0; t < gw_score_targets_count(targets); t++) {
+        const struct gw_score_target *target = gw_score_targets_at(targets, t);
+        for (uint32_t s = 0; s < target->route->route.shadow_count; s++) {
+            if (shadow_of(target, s) != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void gw_score_shadow_run(struct gw_score_shadow *shadow, const struct gw_score_targets *targets,
                          const struct gw_score_batch *batch, uint64_t scoring_us)
 {
-    if (shadow->budget <= 0) {
+    if (shadow->budget <= 0 || !has_shadow(targets)) {
         return;
     }
     shadow->credit_us = GW_MIN(shadow->credit_us + shadow->budget * (double)scoring_us, (double)CREDIT_MAX_US);
     for (size_t t = 0; t < gw_score_targets_count(targets); t++) {
         const struct gw_score_target *target = gw_score_targets_at(targets, t);
-        for (uint32_t s = 0; s < target->route->route.shadow_count && target->count > 0; s++) {
-            const struct gw_score_model *model = target->route->shadows[s];
-            if (model != NULL && model != target->model) {
+        for (uint32_t s = 0; s < target->route->route.shadow_count; s++) {
+            const struct gw_score_model *model = shadow_of(target, s);
+            if (model != NULL) {
                 run_one(shadow, target, batch, model);
             }
         }

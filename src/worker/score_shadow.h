@@ -2,8 +2,9 @@
 // Scoring in the shadow: after a poll's answers are out, shadows score the same rows, and what they would have said is
 // compared with what was served.
 //
-// On a budget: a lane earns `budget` seconds of it for every second of scoring, at most one second in hand; requests for
-// which none is left are counted as skipped. Nothing of it reaches a caller. One owning thread, the lane's.
+// On a budget: a lane earns `budget` seconds of it for every second of scoring requests that have a shadow, at most 50 ms
+// in hand; requests for which none is left are counted as skipped. Nothing of it reaches a caller. One owning thread, the
+// lane's.
 #pragma once
 
 #include "rollout/shadow.h"

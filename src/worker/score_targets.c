@@ -11,6 +11,7 @@ enum { TARGETS_MAX = GW_SCORE_ROUTES_MAX * (GW_ROUTE_TARGETS_MAX + GW_ROUTE_SHAD
 
 struct gw_score_targets {
     struct gw_score_table *table; // NULL: no poll has begun
+    const struct gw_score_batch *batch;
     size_t count;
     struct gw_score_target targets[TARGETS_MAX]; // passes and arrays stay from poll to poll
 };
@@ -43,23 +44,12 @@ bool gw_score_targets_begun(const struct gw_score_targets *targets)
     return targets->table != NULL;
 }
 
-gw_status gw_score_targets_begin(struct gw_score_targets *targets, struct gw_score_table *table,
-                                 struct gw_score_batch *batch, gw_err *err)
+void gw_score_targets_begin(struct gw_score_targets *targets, struct gw_score_table *table,
+                            const struct gw_score_batch *batch)
 {
     GW_ASSERT(targets->table == NULL);
     targets->table = table;
-    for (size_t r = 0; r < table->route_count; r++) {
-        const struct gw_score_route *route = &table->routes[r];
-        for (uint32_t i = 0; i < route->route.target_count; i++) {
-            GW_TRY(gw_score_batch_want(batch, route->targets[i], err));
-        }
-        for (uint32_t i = 0; i < route->route.shadow_count; i++) {
-            if (route->shadows[i] != NULL) {
-                GW_TRY(gw_score_batch_want(batch, route->shadows[i], err));
-            }
-        }
-    }
-    return GW_OK;
+    targets->batch = batch;
 }
 
 void gw_score_targets_end(struct gw_score_targets *targets)
@@ -74,6 +64,19 @@ void gw_score_targets_end(struct gw_score_targets *targets)
 }
 
 // ---- choosing -------------------------------------------------------------------------------------------------------
+
+// The target's requests are scored by its model and, unseen, by the route's shadows.
+static gw_status find_reads(const struct gw_score_targets *targets, struct gw_score_target *target, gw_err *err)
+{
+    target->reads = 0;
+    GW_TRY(gw_score_batch_reads(targets->batch, target->model, &target->reads, err));
+    for (uint32_t i = 0; i < target->route->route.shadow_count; i++) {
+        if (target->route->shadows[i] != NULL) {
+            GW_TRY(gw_score_batch_reads(targets->batch, target->route->shadows[i], &target->reads, err));
+        }
+    }
+    return GW_OK;
+}
 
 static gw_status find_or_add(struct gw_score_targets *targets, const struct gw_score_route *route, uint32_t index,
                              struct gw_score_target **ret_target, gw_err *err)
@@ -95,6 +98,7 @@ static gw_status find_or_add(struct gw_score_targets *targets, const struct gw_s
     target->model = model;
     target->variant = shadow ? route->route.shadows[at].variant : route->route.targets[at].variant;
     target->route = route;
+    GW_TRY(find_reads(targets, target, err));
     targets->count++;
     *ret_target = target;
     return GW_OK;

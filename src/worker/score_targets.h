@@ -17,6 +17,7 @@ struct gw_score_target {
     struct gw_score_model *model; // the table's
     const char *variant;          // its name in predictions
     const struct gw_score_route *route;
+    uint32_t reads; // of each of its requests
     struct gw_score_pass *pass;
     uint32_t *requests; // of the batch, ascending: what the pass runs over
     uint32_t count;
@@ -28,14 +29,14 @@ struct gw_score_targets;
 GW_CHECK gw_status gw_score_targets_new(struct gw_score_targets **ret_targets, gw_err *err);
 void gw_score_targets_free(struct gw_score_targets *targets); // ends the poll if need be; NULL is legal
 
-// Takes the reference on the table, whatever comes of it, and tells the batch what its models read. Once a poll, before the
-// first request.
-GW_CHECK gw_status gw_score_targets_begin(struct gw_score_targets *targets, struct gw_score_table *table,
-                                          struct gw_score_batch *batch, gw_err *err);
+// Takes the reference on the table. Once a poll, before the first request. `batch` is what the requests will go to,
+// borrowed until the end.
+void gw_score_targets_begin(struct gw_score_targets *targets, struct gw_score_table *table,
+                            const struct gw_score_batch *batch);
 bool gw_score_targets_begun(const struct gw_score_targets *targets);
 
 // The target of a request: by name and version when it asks for them, else by its user's bucket. Gives OK and the
-// target, or the status for the caller and why (size bytes). GW_E_MEMORY only.
+// target, or the status for the caller and why (size bytes). GW_E_MEMORY; GW_E_CONFIG: gw_score_batch_reads.
 GW_CHECK gw_status gw_score_targets_choose(struct gw_score_targets *targets,
                                            const struct gw_prediction_request *request,
                                            struct gw_score_target **ret_target,

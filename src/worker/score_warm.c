@@ -98,10 +98,10 @@ static gw_status score_request(struct gw_score_warm *warm, const struct gw_score
 }
 
 static gw_status begin_request(struct gw_score_warm *warm, const struct gw_score_model *model,
-                               const struct gw_score_request *request, uint32_t *ret_index, gw_err *err)
+                               struct gw_score_request *request, uint32_t *ret_index, gw_err *err)
 {
     gw_score_batch_clear(warm->batch);
-    GW_TRY(gw_score_batch_want(warm->batch, model, err));
+    GW_TRY(gw_score_batch_reads(warm->batch, model, &request->reads, err));
     return gw_score_batch_add_request(warm->batch, request, ret_index, err);
 }
 
@@ -109,7 +109,7 @@ static gw_status begin_request(struct gw_score_warm *warm, const struct gw_score
 static gw_status score_unknown(struct gw_score_warm *warm, const struct gw_score_model *model, uint64_t *candidates,
                                gw_err *err)
 {
-    const struct gw_score_request request = {.user_id = INT64_MIN};
+    struct gw_score_request request = {.user_id = INT64_MIN};
     uint32_t index = 0;
     GW_TRY(begin_request(warm, model, &request, &index, err));
     for (int64_t i = 0; i < EMPTY_CANDIDATES; i++) {
@@ -146,11 +146,11 @@ static gw_status score_remembered(struct gw_score_warm *warm, const struct gw_sc
         context[i] = (struct gw_score_value){.name = remembered->context.items[i].key,
                                              .value = remembered->context.items[i].value};
     }
-    const struct gw_score_request request = {.user_id = remembered->user_id,
-                                             .value_names = remembered->value_names.items,
-                                             .value_name_count = remembered->value_names.count,
-                                             .context = context,
-                                             .context_count = remembered->context.count};
+    struct gw_score_request request = {.user_id = remembered->user_id,
+                                       .value_names = remembered->value_names.items,
+                                       .value_name_count = remembered->value_names.count,
+                                       .context = context,
+                                       .context_count = remembered->context.count};
     GW_TRY(begin_request(warm, model, &request, &index, err));
     for (uint32_t i = 0; i < remembered->candidates.count; i++) {
         const struct gw_candidate *from = &remembered->candidates.items[i];

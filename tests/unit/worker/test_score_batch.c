@@ -21,6 +21,7 @@ struct fixture {
     struct gw_score_batch *batch;
     struct gw_score_pass *pass;
     struct gw_score_cache *cache;
+    uint32_t reads; // of the requests that are added
 };
 
 static int setup(void **state)
@@ -80,7 +81,8 @@ static void add_request(struct fixture *f, int64_t user_id, bool keep_vectors, i
                                              .value_name_count = 2,
                                              .context = context,
                                              .context_count = 1,
-                                             .keep_vectors = keep_vectors};
+                                             .keep_vectors = keep_vectors,
+                                             .reads = f->reads};
     uint32_t index = 0;
     gw_err err = {0};
     assert_ok_err(gw_score_batch_add_request(f->batch, &request, &index, &err), &err);
@@ -94,7 +96,7 @@ static void add_request(struct fixture *f, int64_t user_id, bool keep_vectors, i
 static void want(struct fixture *f, const struct gw_score_model *model)
 {
     gw_err err = {0};
-    assert_ok_err(gw_score_batch_want(f->batch, model, &err), &err);
+    assert_ok_err(gw_score_batch_reads(f->batch, model, &f->reads, &err), &err);
 }
 
 // Clears the batch and fills it for these models (`second` may be NULL), as said above.
@@ -102,6 +104,7 @@ static void fill(struct fixture *f, const struct gw_score_model *first, const st
 {
     gw_score_batch_clear(f->batch);
     store_reset(&f->base.store);
+    f->reads = 0;
     want(f, first);
     if (second != NULL) {
         want(f, second);
@@ -203,6 +206,32 @@ static void only_wanted_views_are_fetched(void **state)
     }
 }
 
+static void a_request_fetches_what_its_own_models_read(void **state)
+{
+    struct fixture *f = *state;
+    gw_score_batch_clear(f->batch);
+    store_reset(&f->base.store);
+    f->reads = 0;
+    want(f, f->only_user);
+    add_request(f, 1, false, 1, CANDIDATES);
+    f->reads = 0;
+    want(f, f->pairs);
+    add_request(f, 2, false, 1, CANDIDATES);
+    hydrate(f);
+    size_t both = f->base.store.asked_count;
+    run(f, f->pairs, all_requests + 1, 1, NULL);
+    take(f, 1, 0, &first);
+
+    gw_score_batch_clear(f->batch);
+    store_reset(&f->base.store);
+    add_request(f, 2, false, 1, CANDIDATES);
+    hydrate(f);
+    assert_int_equal(both, f->base.store.asked_count + 1); // the first request added its user
+    run(f, f->pairs, all_requests, 1, NULL);
+    take(f, 1, 0, &second);
+    assert_memory_equal(first.scores, second.scores, CANDIDATES * sizeof(float));
+}
+
 static void an_author_that_no_request_names_is_found_in_the_tweets_row(void **state)
 {
     struct fixture *f = *state;
@@ -257,7 +286,8 @@ static void a_view_without_an_entity_is_a_configuration_error(void **state)
                   &err);
     struct gw_score_model *model = score_fixture_model(&f->base, set, "topics", features, 1);
     assert_ok(gw_score_batch_new(set, NULL, 10, &batch, NULL));
-    assert_fails(gw_score_batch_want(batch, model, &err), GW_E_CONFIG);
+    uint32_t reads = 0;
+    assert_fails(gw_score_batch_reads(batch, model, &reads, &err), GW_E_CONFIG);
     assert_non_null(strstr(err.message, "'topic'"));
     gw_score_batch_free(batch);
     gw_score_model_unref(model);
@@ -351,6 +381,7 @@ static void a_pass_scores_its_requests_and_no_others(void **state)
 static void add_many(struct fixture *f)
 {
     gw_score_batch_clear(f->batch);
+    f->reads = 0;
     want(f, f->ranker);
     add_request(f, 1, false, 1, 700);
     add_request(f, 2, true, 300, 900);
@@ -477,12 +508,12 @@ static gw_status whole_life(struct fixture *f, gw_err *err)
     static const uint32_t requests[] = {0};
     struct gw_score_batch *batch = NULL;
     struct gw_score_pass *pass = NULL;
-    const struct gw_score_request request = {.user_id = 1, .keep_vectors = true};
+    struct gw_score_request request = {.user_id = 1, .keep_vectors = true};
     const struct gw_score_candidate candidate = {.tweet_id = 1};
     uint32_t index = 0;
     gw_status status = gw_score_batch_new(f->base.set, &f->base.store, 10, &batch, err);
     status = status != GW_OK ? status : gw_score_pass_new(&pass, err);
-    status = status != GW_OK ? status : gw_score_batch_want(batch, f->ranker, err);
+    status = status != GW_OK ? status : gw_score_batch_reads(batch, f->ranker, &request.reads, err);
     status = status != GW_OK ? status : gw_score_batch_add_request(batch, &request, &index, err);
     status = status != GW_OK ? status : gw_score_batch_add_candidate(batch, &candidate, err);
     status = status != GW_OK ? status : gw_score_batch_hydrate(batch, UINT64_MAX, false, err);
@@ -515,6 +546,7 @@ int main(void)
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
         EACH(each_row_is_fetched_once_whichever_models_want_it),
         EACH(only_wanted_views_are_fetched),
+        EACH(a_request_fetches_what_its_own_models_read),
         EACH(an_author_that_no_request_names_is_found_in_the_tweets_row),
         EACH(deleted_and_foreign_rows_are_missing_rows),
         EACH(a_view_without_an_entity_is_a_configuration_error),

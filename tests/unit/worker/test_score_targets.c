@@ -81,7 +81,7 @@ static void use_routes(struct fixture *f, bool shadow_loaded)
 static void begin(struct fixture *f)
 {
     gw_score_batch_clear(f->batch);
-    assert_ok(gw_score_targets_begin(f->targets, gw_score_tables_acquire(&f->tables), f->batch, NULL));
+    gw_score_targets_begin(f->targets, gw_score_tables_acquire(&f->tables), f->batch);
 }
 
 static struct gw_score_target *choose(struct fixture *f, const char *model, int32_t version, int64_t user,
@@ -148,7 +148,8 @@ static void what_is_not_served_is_refused_with_the_reason(void **state)
     refuses(f, "", 0, GW_PREDICTION_STATUS_MODEL_NOT_READY, "default model");
     gw_score_targets_end(f->targets);
 
-    struct gw_score_route route = {.route = {.model = "m", .salt = "s", .sequence = 2}}; // its only version was rejected
+    struct gw_score_route route = {
+        .route = {.model = "m", .salt = "s", .sequence = 2}}; // its only version was rejected
     const struct gw_score_route *routes[] = {&route};
     assert_ok(gw_score_table_new(&f->tables, routes, 1, "m", &empty, NULL));
     gw_score_tables_swap(&f->tables, empty);
@@ -168,7 +169,8 @@ static void score_users(struct fixture *f)
         uint32_t at = 0;
         uint32_t index = 0;
         struct gw_score_target *target = choose(f, "", 0, user, &status, why);
-        assert_ok(gw_score_batch_add_request(f->batch, &(struct gw_score_request){.user_id = user}, &at, NULL));
+        const struct gw_score_request request = {.user_id = user, .reads = target->reads};
+        assert_ok(gw_score_batch_add_request(f->batch, &request, &at, NULL));
         for (int64_t i = 0; i < CANDIDATES; i++) {
             const struct gw_score_candidate one = {.tweet_id = 10000 + 1 + (user * 7 + i * 3) % USERS};
             assert_ok(gw_score_batch_add_candidate(f->batch, &one, NULL));
@@ -231,11 +233,12 @@ static void a_shadow_sees_every_request_that_the_budget_covers(void **state)
     assert_ok(gw_score_shadow_new(1, &shadow, NULL));
     use_routes(f, true);
     score_users(f);
-    gw_score_shadow_run(shadow, f->targets, f->batch, 1000000);
-    // The first run learns what a row costs on one request of a target; the second one knows.
-    gw_score_shadow_clear(shadow);
-    gw_score_shadow_run(shadow, f->targets, f->batch, 1000000);
-    assert_int_equal(gw_score_shadow_noted(shadow, &noted), 1);
+    // What a row costs is learnt on one request of a target, and then better with each run.
+    for (int runs = 0; runs == 0 || (noted->skipped > 0 && runs < 100); runs++) {
+        gw_score_shadow_clear(shadow);
+        gw_score_shadow_run(shadow, f->targets, f->batch, 1000000);
+        assert_int_equal(gw_score_shadow_noted(shadow, &noted), 1);
+    }
     assert_int_equal(noted->version, 3);
     assert_string_equal(noted->model, "m");
     assert_int_equal(noted->tally.requests + noted->skipped, USERS);
@@ -264,6 +267,26 @@ static void what_is_over_the_budget_is_skipped_and_counted(void **state)
     gw_score_shadow_free(shadow);
 }
 
+static void nothing_is_earned_while_there_is_no_shadow(void **state)
+{
+    struct fixture *f = *state;
+    struct gw_score_shadow *shadow = NULL;
+    const struct gw_score_shadowed *noted = NULL;
+    assert_ok(gw_score_shadow_new(1, &shadow, NULL));
+    use_routes(f, false);
+    score_users(f);
+    gw_score_shadow_run(shadow, f->targets, f->batch, 1000000);
+    gw_score_targets_end(f->targets);
+    use_routes(f, true);
+    score_users(f);
+    gw_score_shadow_run(shadow, f->targets, f->batch, 0);
+    assert_int_equal(gw_score_shadow_noted(shadow, &noted), 1);
+    assert_int_equal(noted->tally.requests, 0);
+    assert_int_equal(noted->skipped, USERS);
+    gw_score_targets_end(f->targets);
+    gw_score_shadow_free(shadow);
+}
+
 static void a_budget_of_nothing_turns_shadows_off(void **state)
 {
     struct fixture *f = *state;
@@ -287,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_swap_does_not_touch_the_poll_that_is_under_way),
         cmocka_unit_test(a_shadow_sees_every_request_that_the_budget_covers),
         cmocka_unit_test(what_is_over_the_budget_is_skipped_and_counted),
+        cmocka_unit_test(nothing_is_earned_while_there_is_no_shadow),
         cmocka_unit_test(a_budget_of_nothing_turns_shadows_off),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
