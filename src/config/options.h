@@ -125,7 +125,7 @@ X(SCORE_COMMIT_RECORDS, "score", "commit_records", U64, "20000", "1", "10000000"
 X(SCORE_BATCH_CANDIDATES, "score", "batch_candidates", U64, "65536", "1", "16777216", "rows",                          \
   "largest scoring batch; bounds the memory of a lane")                                                                \
 X(SCORE_MAX_CANDIDATES, "score", "max_candidates", U64, "2000", "1", "65536", "candidates",                            \
-  "a request with more is a dead letter")                                                                              \
+  "a request with more is answered TOO_MANY_CANDIDATES")                                                               \
 X(SCORE_SYNC_ENABLED, "score", "sync_enabled", BOOL, "true", "", "", "",                                               \
   "run the synchronous lane in this process")                                                                          \
 X(SCORE_SYNC_DEADLINE, "score", "sync_deadline", DURATION, "50ms", "1ms", "10s", "",                                   \
