@@ -29,32 +29,60 @@ static bool parse_digits(const char *text, size_t length, int64_t *ret_value)
     return true;
 }
 
-enum gw_api_condition gw_api_parse_if_match(const char *value, int64_t *ret_revision)
+// Behind an entity tag, NULL: there is none. Strong tags that name a revision are added; others match no model, for
+// If-Match compares strongly (RFC 9110, 13.1.1).
+static const char *take_tag(const char *at, struct gw_api_revisions *revisions)
 {
+    bool weak = strncmp(at, "W/", 2) == 0;
+    const char *tag = weak ? at + 2 : at;
+    const char *end = tag[0] == '"' ? strchr(tag + 1, '"') : NULL;
+    int64_t revision = 0;
+    if (end == NULL) {
+        return NULL;
+    }
+    for (at = tag + 1; at < end; at++) {
+        if ((unsigned char)*at <= 0x20 || *at == 0x7f) {
+            return NULL;
+        }
+    }
+    if (!weak && parse_digits(tag + 1, (size_t)(end - tag) - 1, &revision) && revision != 0) {
+        if (revisions->count == GW_API_REVISIONS_MAX) {
+            return NULL;
+        }
+        revisions->revision[revisions->count++] = revision;
+    }
+    return end + 1;
+}
+
+enum gw_api_condition gw_api_parse_if_match(const char *value, struct gw_api_revisions *ret_revisions)
+{
+    *ret_revisions = (struct gw_api_revisions){.count = 0};
     if (value == NULL) {
         return GW_API_IF_NOTHING;
     }
     if (strcmp(value, "*") == 0) {
         return GW_API_IF_EXISTS;
     }
-    bool weak = strncmp(value, "W/", 2) == 0;
-    const char *tag = weak ? value + 2 : value;
-    const char *end = tag[0] == '"' ? strchr(tag + 1, '"') : NULL;
-    if (end == NULL || end[1] != '\0') {
-        return GW_API_IF_MALFORMED;
-    }
-    for (const char *at = tag + 1; at < end; at++) {
-        if ((unsigned char)*at <= 0x20 || *at == 0x7f) {
+    bool any = false;
+    for (const char *at = value; *at != '\0';) {
+        at += strspn(at, " \t");
+        if (*at != ',' && *at != '\0') { // a list may have empty members (RFC 9110, 5.6.1.2)
+            at = take_tag(at, ret_revisions);
+            if (at == NULL) {
+                return GW_API_IF_MALFORMED;
+            }
+            any = true;
+            at += strspn(at, " \t");
+        }
+        if (*at != ',' && *at != '\0') {
             return GW_API_IF_MALFORMED;
         }
+        at += *at == ',' ? 1 : 0;
     }
-    // If-Match compares strongly (RFC 9110, 13.1.1): a weak tag is never the one.
-    int64_t revision = 0;
-    if (weak || !parse_digits(tag + 1, (size_t)(end - tag) - 1, &revision) || revision == 0) {
-        return GW_API_IF_NEVER;
+    if (!any) {
+        return GW_API_IF_MALFORMED;
     }
-    *ret_revision = revision;
-    return GW_API_IF_REVISION;
+    return ret_revisions->count > 0 ? GW_API_IF_REVISION : GW_API_IF_NEVER;
 }
 
 void gw_api_revision_etag(int64_t revision, char ret_etag[GW_API_ETAG_BYTES])

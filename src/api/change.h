@@ -16,19 +16,25 @@
 #define GW_API_DESCRIPTION_BYTES 1001
 #define GW_API_KEY_BYTES         201
 #define GW_API_SHARES_MAX        8
+#define GW_API_REVISIONS_MAX     8
 
 // ---------------------------------------------------------------- headers
 
 enum gw_api_condition {
     GW_API_IF_NOTHING,   // no If-Match
     GW_API_IF_EXISTS,    // *
-    GW_API_IF_REVISION,  // "17"
-    GW_API_IF_NEVER,     // an entity tag that no model has: weak, or not ours
-    GW_API_IF_MALFORMED, // none, or a list: one revision is the condition of one change
+    GW_API_IF_REVISION,  // "17", or one of "17", "18"
+    GW_API_IF_NEVER,     // entity tags that no model has: weak, or not ours
+    GW_API_IF_MALFORMED, // no entity tags, or more than GW_API_REVISIONS_MAX that could match
 };
 
-// `value` is the If-Match header (NULL: absent).
-enum gw_api_condition gw_api_parse_if_match(const char *value, int64_t *ret_revision);
+struct gw_api_revisions {
+    uint32_t count;
+    int64_t revision[GW_API_REVISIONS_MAX];
+};
+
+// `value` is the If-Match header (NULL: absent). The revisions are those that GW_API_IF_REVISION allows.
+enum gw_api_condition gw_api_parse_if_match(const char *value, struct gw_api_revisions *ret_revisions);
 
 // The entity tag of a revision, quotes included.
 #define GW_API_ETAG_BYTES 24

@@ -65,9 +65,10 @@ bool gw_api_models_take_change(struct gw_api_exchange *exchange, struct gw_api_m
     const char *if_match = gw_http_request_header(exchange->request, "If-Match");
     const char *key = gw_http_request_header(exchange->request, "Idempotency-Key");
     const char *actor = gw_http_request_header(exchange->request, "Godwit-Actor");
-    input->condition = gw_api_parse_if_match(if_match, &input->if_revision);
+    input->condition = gw_api_parse_if_match(if_match, &input->if_revisions);
     if (input->condition == GW_API_IF_MALFORMED) {
-        gw_api_models_refuse(exchange, input, "If-Match takes \"*\" or one entity tag, such as \"17\" with its quotes");
+        gw_api_models_refuse(exchange, input,
+                             "If-Match takes \"*\" or up to 8 entity tags, such as \"17\" with its quotes");
         return false;
     }
     if (key != NULL && !gw_api_parse_idempotency_key(key, input->idempotency_key)) {

@@ -34,8 +34,8 @@ struct gw_api_models_input {
     int64_t limit;
     int64_t time_ms;
 
-    enum gw_api_condition condition; // of a change, as all that follows
-    int64_t if_revision;
+    enum gw_api_condition condition;        // of a change, as all that follows
+    struct gw_api_revisions if_revisions;   // of GW_API_IF_REVISION
     char idempotency_key[GW_API_KEY_BYTES]; // "" none
     char actor[GW_API_ACTOR_BYTES];         // of the header, or the default one
     enum gw_rollout_verb verb;              // of those that take a version and nothing more

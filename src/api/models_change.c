@@ -13,14 +13,33 @@
 
 // ---------------------------------------------------------------- what all share
 
+// Of several revisions the one that the model is at: the registry looks again when it has the lock. When it is at none,
+// the registry says so, unless the request is one that was answered before.
+static gw_status choose_revision(struct gw_api_models_work *work, int64_t *ret_revision)
+{
+    const struct gw_api_revisions *revisions = &work->input->if_revisions;
+    struct gw_registry_model model = {0};
+    int64_t chosen = revisions->count > 0 ? revisions->revision[0] : 0;
+    if (revisions->count > 1) {
+        GW_TRY(gw_api_models_look(work, &model));
+    }
+    for (uint32_t i = 1; i < revisions->count; i++) {
+        chosen = revisions->revision[i] == model.revision ? model.revision : chosen;
+    }
+    *ret_revision = chosen;
+    return GW_OK;
+}
+
 gw_status gw_api_models_condition(struct gw_api_models_work *work, const struct gw_api_change_body *body,
                                   struct gw_registry_change *ret_change)
 {
     const struct gw_api_models_input *input = work->input;
+    int64_t revision = 0;
+    GW_TRY(choose_revision(work, &revision));
     *ret_change = (struct gw_registry_change){
         .actor = body->actor[0] != '\0' ? body->actor : input->actor,
         .reason = body->reason,
-        .if_revision = input->condition == GW_API_IF_REVISION ? input->if_revision : 0,
+        .if_revision = revision,
         .idempotency_key = input->idempotency_key[0] != '\0' ? input->idempotency_key : NULL,
     };
     if (input->condition == GW_API_IF_NEVER) {
@@ -210,7 +229,7 @@ static gw_status check_create(struct gw_api_models_work *work, const struct gw_a
 {
     if (!gw_route_name_is_valid(body->name, sizeof body->name) || strcmp(body->name, RESERVED_NAME) == 0) {
         return gw_api_models_problem(work, GW_API_PROBLEM_INVALID_REQUEST, "/name",
-                                     "a name has 1 to 128 of A-Z a-z 0-9 . _ - and is not 'production'");
+                                     "a name has 1 to 128 of A-Z a-z 0-9 . _ - and is not '.', '..' or 'production'");
     }
     if (work->input->condition != GW_API_IF_NOTHING) {
         return gw_fail(&work->err, GW_E_STALE, "a model that is to be made has no entity tag that If-Match could name");

@@ -33,26 +33,33 @@ static void if_match_names_a_revision(void **state)
         {"", GW_API_IF_MALFORMED},
         {"\"17", GW_API_IF_MALFORMED},
         {"\"", GW_API_IF_MALFORMED},
-        {"\"17\" ", GW_API_IF_MALFORMED},
-        {"\"17\", \"18\"", GW_API_IF_MALFORMED},
+        {"\"17\" ", GW_API_IF_REVISION},
+        {"\"17\" \"18\"", GW_API_IF_MALFORMED},
+        {"\"17\", *", GW_API_IF_MALFORMED},
+        {", ,", GW_API_IF_MALFORMED},
+        {"\"abc\", W/\"18\"", GW_API_IF_NEVER},
+        {"\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"", GW_API_IF_MALFORMED},
         {"\"1 7\"", GW_API_IF_MALFORMED},
         {"w/\"17\"", GW_API_IF_MALFORMED},
         {"**", GW_API_IF_MALFORMED},
     };
     for (size_t i = 0; i < GW_COUNT_OF(cases); i++) {
-        int64_t revision = -1;
-        enum gw_api_condition condition = gw_api_parse_if_match(cases[i].value, &revision);
+        struct gw_api_revisions revisions;
+        enum gw_api_condition condition = gw_api_parse_if_match(cases[i].value, &revisions);
         if (condition != cases[i].condition) {
             print_error("If-Match: %s\n", cases[i].value);
         }
         assert_int_equal(condition, cases[i].condition);
-        assert_true((revision != -1) == (condition == GW_API_IF_REVISION));
+        assert_true(condition == GW_API_IF_MALFORMED || (revisions.count > 0) == (condition == GW_API_IF_REVISION));
     }
-    int64_t revision = 0;
+    struct gw_api_revisions revisions;
+    assert_int_equal(gw_api_parse_if_match(" \"17\" ,, W/\"5\",\"x\",\t\"18\"", &revisions), GW_API_IF_REVISION);
+    assert_int_equal(revisions.count, 2);
+    assert_true(revisions.revision[0] == 17 && revisions.revision[1] == 18);
     char etag[GW_API_ETAG_BYTES];
     gw_api_revision_etag(INT64_C(123456789012345678), etag);
-    assert_int_equal(gw_api_parse_if_match(etag, &revision), GW_API_IF_REVISION);
-    assert_true(revision == INT64_C(123456789012345678));
+    assert_int_equal(gw_api_parse_if_match(etag, &revisions), GW_API_IF_REVISION);
+    assert_true(revisions.revision[0] == INT64_C(123456789012345678));
 }
 
 static void idempotency_keys_are_visible_ascii(void **state)
