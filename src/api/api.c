@@ -293,6 +293,7 @@ gw_status gw_api_listen(struct gw_api *api, enum gw_api_listener kind, const cha
         .file_directory = api->options.model_directory,
         .file_bytes_max = api->options.upload_bytes_max,
         .files_max = api->options.uploads_max,
+        .file_count = &api->upload_count,
     };
     GW_TRY(gw_http_server_start(&options, &api->listening[kind].server, err));
     uint16_t taken = gw_http_server_port(api->listening[kind].server);

@@ -54,6 +54,7 @@ struct gw_api {
     uint64_t id_seed;
     atomic_uint_fast64_t id_counter;
     atomic_uint pending_count; // calls in the hands of the ports
+    atomic_uint upload_count;  // under way, by all listeners
     char openapi_etag[20];
     char asset_etags[GW_API_ASSETS_MAX][20];
 

@@ -43,7 +43,7 @@ struct gw_http_request {
     uint64_t start_us;
     struct gw_buf body;
     struct gw_http_spool spool;   // fd -1: the body is in memory
-    bool counted;                 // in the server's file_count
+    bool counted;                 // in file_count
     struct gw_http_request *next; // in the server's list of requests under way
     struct gw_http_request *previous;
 };
@@ -64,11 +64,12 @@ struct gw_http_server {
     char *file_directory;
     uint64_t file_bytes_max;
     uint32_t files_max;
+    atomic_uint own_file_count;
+    atomic_uint *file_count; // requests whose body goes, or went, to a file
 
     pthread_mutex_t lock; // guards what follows
     pthread_cond_t empty; // signalled when the list becomes empty
     struct gw_http_request *requests;
-    uint32_t file_count; // requests whose body goes, or went, to a file
     bool closing;
 };
 
@@ -128,7 +129,9 @@ static void request_unlink(struct gw_http_request *request)
     if (request->next != NULL) {
         request->next->previous = request->previous;
     }
-    server->file_count -= request->counted ? 1 : 0;
+    if (request->counted) {
+        atomic_fetch_sub_explicit(server->file_count, 1, memory_order_relaxed);
+    }
     if (server->requests == NULL) {
         pthread_cond_broadcast(&server->empty);
     }
@@ -281,14 +284,15 @@ static bool is_closing(struct gw_http_server *server)
     return closing;
 }
 
-// Takes a place among the bodies in files. False: all are taken.
+// Takes a place among the bodies in files. False: all are taken. A counter and nothing else: no order is needed.
 static bool count_file(struct gw_http_request *request)
 {
     struct gw_http_server *server = request->server;
-    pthread_mutex_lock(&server->lock);
-    request->counted = server->file_count < server->files_max;
-    server->file_count += request->counted ? 1 : 0;
-    pthread_mutex_unlock(&server->lock);
+    unsigned taken = atomic_load_explicit(server->file_count, memory_order_relaxed);
+    do {
+        request->counted = taken < server->files_max;
+    } while (request->counted && !atomic_compare_exchange_weak_explicit(server->file_count, &taken, taken + 1,
+                                                                        memory_order_relaxed, memory_order_relaxed));
     return request->counted;
 }
 
@@ -596,6 +600,7 @@ gw_status gw_http_server_start(const struct gw_http_server_options *options, str
     server->admit = options->admit;
     server->file_bytes_max = options->file_bytes_max;
     server->files_max = options->files_max;
+    server->file_count = options->file_count != NULL ? options->file_count : &server->own_file_count;
 
     gw_status status = copy_strings(server, options, err);
     if (status == GW_OK) {

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -73,6 +74,7 @@ struct gw_http_server_options {
     const char *file_directory; // must exist; a file there has no name and is gone with its request
     uint64_t file_bytes_max;    // larger ones are refused with 413
     uint32_t files_max;
+    atomic_uint *file_count; // servers that share it share the places, too; outlives them. NULL: its own
 };
 
 // True for 127.0.0.0/8, ::1 and "localhost".

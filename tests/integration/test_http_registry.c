@@ -528,7 +528,15 @@ static void a_decision_on_an_old_state_is_refused(void **state)
     assert_problem(412, "precondition-failed");
     (void)get("/models/production");
     assert_contains("\"version\":2");
-    (void)request("POST", "/models/engage/3/promote", JSON_BODY "If-Match: *\r\n", "");
+    snprintf(headers, sizeof headers, JSON_BODY "If-Match: \"%lld\", \"%lld\"\r\n", (long long)seen,
+             (long long)revision_now() + 1);
+    (void)request("POST", "/models/engage/3/promote", headers, "");
+    assert_problem(412, "precondition-failed");
+    snprintf(headers, sizeof headers, JSON_BODY "If-Match: \"%lld\", \"%lld\"\r\n", (long long)seen,
+             (long long)revision_now());
+    (void)request("POST", "/models/engage/3/promote", headers, "");
+    assert_status(200);
+    (void)request("POST", "/models/engage/2/promote", JSON_BODY "If-Match: *\r\n", "");
     assert_status(200);
 }
 
@@ -840,6 +848,34 @@ static void endless_uploads_are_cut(void **state)
     assert_status(201);
 }
 
+// Two places, and uploads in them by two listeners: whichever listener a third comes by, there is none for it.
+static void uploads_share_their_places_whatever_the_listener(void **state)
+{
+    (void)state;
+    uint16_t ports[] = {port, 0};
+    int fds[2];
+    gw_err err = {0};
+    (void)post("/models", "{\"name\":\"engage\"}");
+    assert_ok_err(gw_api_listen(api, GW_API_LISTENER_API, "127.0.0.1", 0, 1, &ports[1], &err), &err);
+    for (size_t i = 0; i < GW_COUNT_OF(ports); i++) {
+        char text[512];
+        char admitted[26];
+        snprintf(text, sizeof text,
+                 "POST /models/engage/versions HTTP/1.1\r\nHost: localhost:%u\r\n" TAR_BODY
+                 "Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n",
+                 ports[i]);
+        fds[i] = raw_connect(ports[i]);
+        raw_send(fds[i], text);
+        assert_int_equal(recv(fds[i], admitted, sizeof admitted - 1, MSG_WAITALL), (ssize_t)sizeof admitted - 1);
+        assert_memory_equal(admitted, "HTTP/1.1 100 Continue\r\n\r\n", sizeof admitted - 1);
+    }
+    (void)register_bundle(1, TAR_BODY);
+    assert_int_equal(reply.status, 503);
+    assert_int_equal(request("GET", "/models", "", ""), 200);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void a_token_is_asked_for_before_a_body_is_read(void **state)
 {
     (void)state;
@@ -914,6 +950,7 @@ int main(void)
         TEST(a_model_that_answers_nan_is_refused),
         TEST(huge_uploads_are_refused_at_once),
         TEST(endless_uploads_are_cut),
+        TEST(uploads_share_their_places_whatever_the_listener),
         TEST(a_token_is_asked_for_before_a_body_is_read),
         TEST(without_a_registry_the_routes_say_so),
         TEST(a_database_that_is_away_is_unavailable),
