@@ -214,6 +214,11 @@ struct gw_api_ports {
     gw_status (*features)(void *context, enum gw_api_entity entity, int64_t id, struct gw_api_feature_row *ret_row,
                           gw_err *err);
 
+    // Asks for a training of a model that exists, and gives the job's id. May block for some seconds; the api's own
+    // threads call it, several at once. NULL: POST /retrain answers 503.
+    gw_status (*retrain)(void *context, const char *model, const char *reason, const char *actor, char *ret_job,
+                         size_t job_bytes, gw_err *err);
+
     // Fills snapshots (zeroed before the call). Must not block.
     void (*health)(void *context, struct gw_api_health *ret_health);
     void (*overview)(void *context, struct gw_api_overview *ret_overview);

@@ -215,6 +215,7 @@ bool gw_api_parse_time(const char *text, int64_t *ret_time_ms)
     X(ACTOR, "actor")                                                                                                  \
     X(REASON, "reason")                                                                                                \
     X(NAME, "name")                                                                                                    \
+    X(MODEL, "model")                                                                                                  \
     X(DESCRIPTION, "description")                                                                                      \
     X(BASELINE, "baseline")                                                                                            \
     X(VERSION, "version")                                                                                              \
@@ -240,6 +241,7 @@ static const struct {
     uint32_t needed;
 } members_of[] = {
     [GW_API_CHANGE_CREATE] = {BIT(ACTOR) | BIT(REASON) | BIT(NAME) | BIT(DESCRIPTION) | BIT(BASELINE), BIT(NAME)},
+    [GW_API_CHANGE_RETRAIN] = {BIT(ACTOR) | BIT(REASON) | BIT(MODEL), BIT(MODEL)},
     [GW_API_CHANGE_ROLLBACK] = {BIT(ACTOR) | BIT(REASON) | BIT(VERSION), 0},
     [GW_API_CHANGE_SPLIT] = {BIT(ACTOR) | BIT(REASON) | BIT(SHARES), BIT(SHARES)},
     [GW_API_CHANGE_PLAIN] = {BIT(ACTOR) | BIT(REASON), 0},
@@ -420,6 +422,8 @@ static gw_status read_member(struct parser *parser, enum member member)
         return read_text(parser, "/reason", body->reason, sizeof body->reason);
     case MEMBER_NAME:
         return read_text(parser, "/name", body->name, sizeof body->name);
+    case MEMBER_MODEL:
+        return read_text(parser, "/model", body->name, sizeof body->name);
     case MEMBER_DESCRIPTION:
         return read_text(parser, "/description", body->description, sizeof body->description);
     case MEMBER_BASELINE:

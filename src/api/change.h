@@ -60,6 +60,7 @@ bool gw_api_parse_count(const char *text, int64_t max, int64_t *ret_count);
 // Which members a body may have, beside actor and reason.
 enum gw_api_change_kind {
     GW_API_CHANGE_CREATE,   // name (needed), description, baseline
+    GW_API_CHANGE_RETRAIN,  // model (needed), as the body's name
     GW_API_CHANGE_ROLLBACK, // version
     GW_API_CHANGE_SPLIT,    // shares (needed)
     GW_API_CHANGE_PLAIN,    // nothing more

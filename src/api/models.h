@@ -6,6 +6,7 @@
 #include "api/change.h"
 #include "api/exchange.h"
 #include "base/arena.h"
+#include "registry/runs.h"
 #include "registry/views.h"
 
 struct gw_api_models_work;
@@ -28,6 +29,7 @@ struct gw_api_upload {
 struct gw_api_models_input {
     gw_api_models_do act;
     char model[GW_ROUTE_NAME_BYTES]; // "" none
+    char job[GW_RUN_ID_BYTES];       // "" none
     int32_t version;                 // of the path, or the left one of a comparison; 0: latest
     int32_t right;
     int64_t before; // 0: from the newest
@@ -50,7 +52,7 @@ struct gw_api_models_work {
     struct gw_json_writer writer;
     uint32_t status;        // of the answer; 200 unless set
     int64_t revision;       // becomes the ETag; 0: none
-    char location[2 * 160]; // "" none
+    char location[2 * 160 + GW_RUN_ID_BYTES]; // "" none
     bool repeated;          // by idempotency key
     bool refused;
     struct gw_api_body_error refusal;

@@ -30,7 +30,11 @@ gw_status gw_cli_models_shadow(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_models_show(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_models_split(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_predict(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_retrain(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_run(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_runs_cancel(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_runs_list(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_runs_show(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_schemas_list(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_schemas_register(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_simulate(struct gw_cli *cli, gw_err *err);
@@ -53,6 +57,9 @@ extern const struct gw_cli_option gw_cli_models_register_options[];
 extern const struct gw_cli_option gw_cli_models_reject_options[];
 extern const struct gw_cli_option gw_cli_models_shadow_options[];
 extern const struct gw_cli_option gw_cli_models_split_options[];
+extern const struct gw_cli_option gw_cli_retrain_options[];
+extern const struct gw_cli_option gw_cli_runs_cancel_options[];
+extern const struct gw_cli_option gw_cli_runs_list_options[];
 extern const struct gw_cli_option gw_cli_simulate_options[];
 
 // Loads a bundle directory, or a bare model file. `names` are the features of a file that has none (NULL, 0:

@@ -36,6 +36,9 @@ GW_CHECK gw_status gw_cli_parse_version(const char *text, int32_t *ret_version, 
 // RFC 3339 in UTC with milliseconds.
 void gw_cli_format_time(int64_t time_ms, char ret_text[GW_CLI_TIME_BYTES]);
 
+// Who calls, as user@host.
+void gw_cli_default_actor(char ret_actor[GW_CLI_ACTOR_BYTES]);
+
 // A weight of GW_ROUTE_BUCKETS in per cent.
 void gw_cli_format_share(uint32_t weight, char ret_text[GW_CLI_SHARE_BYTES]);
 

@@ -194,7 +194,7 @@ static gw_status tell_json(struct gw_cli_change *change, const struct gw_registr
 
 // ---- change ---------------------------------------------------------------------------------------------------------
 
-static void default_actor(char ret_actor[GW_CLI_ACTOR_BYTES])
+void gw_cli_default_actor(char ret_actor[GW_CLI_ACTOR_BYTES])
 {
     char host[65] = "";
     const char *user = getenv("USER");
@@ -219,7 +219,7 @@ static gw_status take_words(struct gw_cli_change *change, gw_err *err)
     uint64_t revision = 0;
     GW_TRY(gw_cli_take_model(cli, &change->model, err));
     GW_TRY(gw_cli_u64(cli, "--if-revision", 0, 1, INT64_MAX, &revision, err));
-    default_actor(change->actor);
+    gw_cli_default_actor(change->actor);
     change->meta = (struct gw_registry_change){.actor = actor != NULL ? actor : change->actor,
                                                .reason = reason != NULL ? reason : "",
                                                .if_revision = (int64_t)revision,

@@ -71,6 +71,8 @@ struct gw_registry_register {
     int32_t parent_version;  // 0: the champion, when there is one
     const struct gw_feature_set *features; // every feature of the bundle must be in it; NULL: not checked (then it stays
                                            // REGISTERED and cannot serve)
+    const char *metrics_json; // object, of at most 1 MiB; NULL: from the bundle's metadata
+    const char *lineage_json; // the same
 };
 
 // Stores a bundle as the model's next version: REGISTERED, and VERIFIED when it could be checked. Lineage and metrics

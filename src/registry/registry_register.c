@@ -20,6 +20,8 @@ struct draft {
     const struct gw_registry_bundle *bundle;
     const char *description;
     const char *tags_json;
+    const char *metrics_json;
+    const char *lineage_json;
     int32_t parent_version; // 0: the champion
     bool verified;
 };
@@ -79,8 +81,8 @@ static gw_status insert_version(struct gw_change *change, const struct draft *dr
                                       draft->description,
                                       draft->tags_json,
                                       (const char *)draft->bundle->signature.data,
-                                      (const char *)draft->bundle->metrics.data,
-                                      (const char *)draft->bundle->lineage.data,
+                                      draft->metrics_json,
+                                      draft->lineage_json,
                                       parent,
                                       change->said->actor};
     return gw_registry_exec(change->registry,
@@ -166,6 +168,11 @@ static uint64_t digest_of(const char *description, const char *tags_json)
     return gw_hash_fnv1a(digest, tags_json, strlen(tags_json));
 }
 
+static const char *text_or(const char *text, const struct gw_buf *otherwise)
+{
+    return text != NULL ? text : (const char *)otherwise->data;
+}
+
 // ---- the verbs ------------------------------------------------------------------------------------------------------
 
 static gw_status store(struct gw_registry *registry, const char *directory, const struct gw_registry_bundle *bundle,
@@ -195,7 +202,12 @@ static gw_status create(struct gw_registry *registry, const struct gw_registry_c
                         struct gw_registry_outcome *ret_outcome, gw_err *err)
 {
     struct gw_change change;
-    const struct draft baseline = {.bundle = bundle, .description = "baseline", .tags_json = "{}", .verified = true};
+    const struct draft baseline = {.bundle = bundle,
+                                   .description = "baseline",
+                                   .tags_json = "{}",
+                                   .metrics_json = (const char *)bundle->metrics.data,
+                                   .lineage_json = (const char *)bundle->lineage.data,
+                                   .verified = true};
     const struct creation creation = {.description = request->description,
                                       .baseline = request->baseline != NULL ? &baseline : NULL};
     GW_TRY(gw_change_init(&change, registry, request->model, said, err, "create %.128s %s %016" PRIx64, request->model,
@@ -236,6 +248,8 @@ static gw_status register_bundle(struct gw_registry *registry, const struct gw_r
     const struct draft draft = {.bundle = bundle,
                                 .description = request->description,
                                 .tags_json = request->tags_json != NULL ? request->tags_json : "{}",
+                                .metrics_json = text_or(request->metrics_json, &bundle->metrics),
+                                .lineage_json = text_or(request->lineage_json, &bundle->lineage),
                                 .parent_version = request->parent_version,
                                 .verified = request->features != NULL};
     GW_TRY(gw_change_init(&change, registry, request->model, said, err, "register %.128s %s of %d %016" PRIx64,

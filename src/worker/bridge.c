@@ -4,6 +4,7 @@
 //
 //   POST /predict ──► prediction_requests_sync ... prediction_replies ──► caller      bridge_predict
 //   POST /features/... ──► Redis ──► caller                                          bridge_features
+//   POST /retrain ──► retrain_requests; /jobs ──► PostgreSQL                         retrain_ask, src/api
 //   GET /health, /readyz ──► the last probes                                         bridge_health
 //   /models ──► PostgreSQL (src/api), and from its history ──► model_events, model_routes  bridge_registry
 //   GET /metrics/performance/... ──► model_quality                                   bridge_quality
@@ -18,8 +19,10 @@
 #include "worker/bridge_health.h"
 #include "worker/bridge_quality.h"
 #include "worker/relay_options.h"
+#include "worker/retrain_ask.h"
 #include "worker/worker.h"
 
+#include <stdio.h>
 #include <time.h>
 
 enum { POLL_MS = 20, COMPUTE_THREADS = 2, DRAIN_MS_MAX = 10000 };
@@ -49,6 +52,17 @@ static gw_status port_features(void *context, enum gw_api_entity entity, int64_t
 {
     struct bridge *bridge = context;
     return gw_bridge_features_read(bridge->features, entity, id, ret_row, err);
+}
+
+static gw_status port_retrain(void *context, const char *model, const char *reason, const char *actor, char *ret_job,
+                              size_t job_bytes, gw_err *err)
+{
+    const struct bridge *bridge = context;
+    const struct gw_retrain_ask ask = {.model = model, .reason = reason, .actor = actor};
+    char id[GW_RUN_ID_BYTES];
+    GW_TRY(gw_retrain_ask(bridge->runtime, &ask, id, err));
+    snprintf(ret_job, job_bytes, "%s", id);
+    return GW_OK;
 }
 
 static void port_health(void *context, struct gw_api_health *ret_health)
@@ -100,6 +114,7 @@ static gw_status make_api(struct bridge *bridge, gw_err *err)
     const struct gw_api_ports ports = {.context = bridge,
                                        .predict = port_predict,
                                        .features = port_features,
+                                       .retrain = port_retrain,
                                        .health = port_health,
                                        .overview = port_overview,
                                        .quality = port_quality};

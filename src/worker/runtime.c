@@ -23,7 +23,7 @@ static const char *const topic_names[GW_TOPIC_COUNT] = {
 
 // The groups that the code names. Full names are made once, so that a pointer to one is good for the process's life.
 // X(name)
-#define GROUP_NAMES(X) X("rekey") X("aggregate") X("online") X("score") X("score-sync") X("label") X("monitor")
+#define GROUP_NAMES(X) X("rekey") X("aggregate") X("online") X("score") X("score-sync") X("label") X("monitor") X("retrain")
 
 static gw_status take_kafka(struct gw_runtime *runtime, gw_err *err)
 {

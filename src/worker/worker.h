@@ -23,6 +23,8 @@ GW_CHECK gw_status gw_label_lanes(const struct gw_runtime *runtime, struct gw_la
                                   struct gw_worker_state *ret_state, gw_err *err);
 GW_CHECK gw_status gw_monitor_lanes(const struct gw_runtime *runtime, struct gw_lanes *lanes,
                                     struct gw_worker_state *ret_state, gw_err *err);
+GW_CHECK gw_status gw_retrain_lanes(const struct gw_runtime *runtime, struct gw_lanes *lanes,
+                                    struct gw_worker_state *ret_state, gw_err *err);
 
 // The bridge has an event loop of its own instead of lanes: runs until *runtime->stop.
 GW_CHECK gw_status gw_bridge_run(const struct gw_runtime *runtime, gw_err *err);

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// retrain: requests to versions that serve. The lane records what was asked, keyed by the record's position; the rest is
+// the runs' (retrain_runs.c).
+//
+//   retrain_requests ──► runs (PostgreSQL) ──► godwit-train ──► gate ──► registry ──► model_events, model_routes
+//   training_examples ──────────────────────────┘
+//
+// A record is applied before its offset is committed: after a crash it is read again and changes nothing. Whatever else
+// asks for a training some day (alerts, quality) calls gw_runs_ask with its own record's position.
+#include "base/faults.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "records/retrain_request.h"
+#include "registry/runs.h"
+#include "worker/relay_options.h"
+#include "worker/retrain_runs.h"
+#include "worker/worker.h"
+
+#include <stdio.h>
+
+enum {
+    ARENA_LIMIT_BYTES = 16 << 20,
+    BATCH_MAX = 64,
+    ACTOR_BYTES = 129,
+};
+
+struct asked {
+    char model[GW_ROUTE_NAME_BYTES];
+    char reason[GW_RUN_TEXT_BYTES];
+    char actor[ACTOR_BYTES];
+    int64_t at_ms;
+    int32_t partition;
+    int64_t offset;
+    uint32_t slot;
+};
+
+struct retrain {
+    struct gw_registry_settings settings;
+    struct gw_registry *registry;
+    struct gw_run_rules rules;
+    struct gw_arena arena;
+    struct asked batch[BATCH_MAX];
+    uint32_t batch_count;
+    struct gw_metric *started_total;
+    struct gw_metric *refused_total;
+    uint64_t started_pending;
+    uint64_t refused_pending;
+};
+
+static gw_status take_text(const char *field, struct gw_slice text, char *to, size_t size, gw_err *err)
+{
+    if (text.size >= size) {
+        return gw_fail(err, GW_E_TOO_LARGE, "'%s' has %zu bytes, at most %zu", field, text.size, size - 1);
+    }
+    if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL) {
+        return gw_fail(err, GW_E_INVALID, "'%s' holds a NUL", field);
+    }
+    if (text.size > 0) {
+        memcpy(to, text.data, text.size);
+    }
+    to[text.size] = '\0';
+    return GW_OK;
+}
+
+// There are none yet: an empty text or object.
+static gw_status check_options(struct gw_slice options, gw_err *err)
+{
+    struct gw_json json;
+    bool more = false;
+    if (options.size == 0) {
+        return GW_OK;
+    }
+    gw_json_init(&json, options);
+    GW_TRY(gw_json_enter(&json, GW_JSON_OBJECT, err));
+    GW_TRY(gw_json_next(&json, &more, err));
+    return more ? gw_fail(err, GW_E_INVALID, "a request has no options, expected {}") : gw_json_end(&json, err);
+}
+
+static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_input *input, gw_err *err)
+{
+    struct retrain *self = worker;
+    struct gw_retrain_request request;
+    (void)loop;
+    if (input->body.data == NULL) {
+        return gw_fail(err, GW_E_MALFORMED, "a request without a value");
+    }
+    gw_arena_clear(&self->arena);
+    GW_TRY(gw_retrain_request_decode(input->body, &self->arena, &request, err));
+    struct asked *asked = &self->batch[self->batch_count];
+    *asked = (struct asked){.at_ms = request.at_ms,
+                            .partition = input->partition,
+                            .offset = input->offset,
+                            .slot = input->slot};
+    GW_TRY(take_text("model_name", request.model_name, asked->model, sizeof asked->model, err));
+    GW_TRY(take_text("reason", request.reason, asked->reason, sizeof asked->reason, err));
+    GW_TRY(take_text("actor", request.actor, asked->actor, sizeof asked->actor, err));
+    GW_TRY(check_options(request.options, err));
+    if (!gw_route_name_is_valid(asked->model, sizeof asked->model)) {
+        return gw_fail(err, GW_E_INVALID, "no model can have the name '%.60s'", asked->model);
+    }
+    self->batch_count++;
+    return GW_OK;
+}
+
+static void discard(void *worker, bool aborted)
+{
+    struct retrain *self = worker;
+    self->batch_count = 0;
+    if (aborted) {
+        self->started_pending = 0;
+        self->refused_pending = 0;
+    }
+}
+
+static gw_status apply(struct retrain *self, struct gw_loop *loop, const struct asked *asked, gw_err *err)
+{
+    struct gw_run run;
+    const struct gw_run_request request = {.topic = "retrain_requests",
+                                           .partition = asked->partition,
+                                           .offset = asked->offset,
+                                           .model = asked->model,
+                                           .reason = asked->reason,
+                                           .actor = asked->actor[0] != '\0' ? asked->actor : "unknown",
+                                           .requested_ms = asked->at_ms};
+    gw_arena_clear(&self->arena);
+    gw_status status = gw_runs_ask(self->registry, &request, &self->rules, &self->arena, &run, err);
+    if (gw_status_class(status) == GW_CLASS_RECORD) { // such as text that is no UTF-8
+        char reason[GW_ERR_MESSAGE_BYTES];
+        snprintf(reason, sizeof reason, "%s", err->message);
+        return gw_loop_dead_letter(loop, asked->slot, status, reason, err);
+    }
+    GW_TRY(status);
+    (void)gw_fault_hit("retrain.asked");
+    bool refused = run.state == GW_RUN_REFUSED;
+    gw_log_info("retrain.asked", "run=%s model=%s actor='%s' reason='%s' decision='%s'", run.id, run.model, run.actor,
+                run.reason, refused ? run.verdict : "train");
+    self->started_pending += !refused;
+    self->refused_pending += refused;
+    gw_loop_settle(loop, asked->slot, GW_OUTCOME_OUTPUT);
+    return GW_OK;
+}
+
+static gw_status process(void *worker, struct gw_loop *loop, gw_err *err)
+{
+    struct retrain *self = worker;
+    for (uint32_t i = 0; i < self->batch_count; i++) {
+        GW_TRY(apply(self, loop, &self->batch[i], err));
+    }
+    discard(self, false);
+    return GW_OK;
+}
+
+static void report(void *worker, struct gw_loop *loop)
+{
+    struct retrain *self = worker;
+    (void)loop;
+    gw_metric_add(self->started_total, self->started_pending);
+    gw_metric_add(self->refused_total, self->refused_pending);
+    self->started_pending = 0;
+    self->refused_pending = 0;
+}
+
+static const struct gw_loop_ops ops = {.decode = decode, .process = process, .report = report, .discard = discard};
+
+// ---- life -----------------------------------------------------------------------------------------------------------
+
+static void free_retrain(void *worker)
+{
+    struct retrain *self = worker;
+    gw_registry_free(self->registry);
+    gw_registry_settings_deinit(&self->settings);
+    gw_arena_deinit(&self->arena);
+    gw_mem_free(self);
+}
+
+static gw_status open_retrain(struct retrain *self, const struct gw_runtime *runtime, gw_err *err)
+{
+    const struct gw_config *config = runtime->config;
+    static const char help[] = "Requests by the decision about them.";
+    self->rules = (struct gw_run_rules){.enabled = gw_config_bool(config, GW_OPT_RETRAIN_ENABLED),
+                                        .cooldown_s = gw_config_duration_us(config, GW_OPT_RETRAIN_COOLDOWN) / 1000000};
+    self->started_total =
+        gw_metrics_counter(runtime->metrics, "godwit_retrain_requests_total", "decision=\"train\"", help);
+    self->refused_total =
+        gw_metrics_counter(runtime->metrics, "godwit_retrain_requests_total", "decision=\"refuse\"", help);
+    if (self->started_total == NULL || self->refused_total == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory for metrics");
+    }
+    GW_TRY(gw_registry_settings_init(&self->settings, config, "godwit retrain requests", err));
+    return gw_registry_new(&self->settings.options, &self->registry, err);
+}
+
+static gw_status make_lane(const struct gw_runtime *runtime, uint32_t slot, struct gw_lane *lane, gw_err *err)
+{
+    static const enum gw_topic inputs[] = {GW_TOPIC_RETRAIN_REQUESTS};
+    struct retrain *self = gw_mem_calloc(1, sizeof *self);
+    if (self == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory for retrain");
+    }
+    gw_arena_init(&self->arena, 1 << 16, ARENA_LIMIT_BYTES);
+    gw_status status = open_retrain(self, runtime, err);
+    if (status != GW_OK) {
+        free_retrain(self);
+        return status;
+    }
+    const struct gw_lane_options options = {
+        .worker = "retrain",
+        .slot = slot,
+        .group = "retrain",
+        .commit = GW_LANE_TRANSACTIONS,
+        .inputs = inputs,
+        .input_count = GW_COUNT_OF(inputs),
+        .ops = &ops,
+        .context = self,
+        .free_context = free_retrain,
+        .records_max = BATCH_MAX,
+        .commit_interval_us = 50000,
+    };
+    return gw_lane_init(lane, runtime, &options, err);
+}
+
+static void join_runs(void *state)
+{
+    gw_retrain_runs_join(state);
+}
+
+static void free_runs(void *state)
+{
+    gw_retrain_runs_free(state);
+}
+
+gw_status gw_retrain_lanes(const struct gw_runtime *runtime, struct gw_lanes *lanes, struct gw_worker_state *ret_state,
+                           gw_err *err)
+{
+    struct gw_retrain_runs *runs = NULL;
+    GW_TRY(gw_lanes_add(lanes, runtime, 1, make_lane, err));
+    GW_TRY(gw_retrain_runs_start(runtime, &runs, err));
+    *ret_state = (struct gw_worker_state){.state = runs, .join_threads = join_runs, .free_state = free_runs};
+    return GW_OK;
+}
