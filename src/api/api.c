@@ -132,6 +132,8 @@ static void fill_defaults(struct gw_api_options *options)
     DEFAULT(uploads_max, 1);
 #undef DEFAULT
     options->compute_threads = GW_MIN(options->compute_threads, GW_API_COMPUTE_THREADS);
+    // An upload has its thread for as long as its bundle takes: one thread is left to all others.
+    options->uploads_max = GW_MIN(options->uploads_max, GW_MAX(options->compute_threads, 2) - 1);
     options->timeout_ms_default = GW_MIN(options->timeout_ms_default, options->timeout_ms_max);
 }
 
