@@ -121,11 +121,12 @@ static gw_status feed(struct gw_label_lane *lane, const struct gw_label_input *i
     return GW_OK;
 }
 
-// What the join refuses without having changed is about the record; a full join is not, and the loop tries again.
+// What the join refuses without having changed is about the record: the serving side gives nothing to a sink, so there
+// a size is the record's too. A full join is not about it, and the loop tries again.
 static gw_status settle(struct gw_loop *loop, const struct gw_label_input *input, gw_status status, bool used,
                         const gw_err *cause, gw_err *err)
 {
-    if (status == GW_E_INVALID || status == GW_E_TOO_LARGE) {
+    if (status == GW_E_INVALID || (status == GW_E_TOO_LARGE && input->kind == GW_LABEL_INPUT_SERVED)) {
         return gw_loop_dead_letter(loop, input->slot, status, cause->message, err);
     }
     if (status != GW_OK) {

@@ -114,6 +114,7 @@ static void send_served(const struct served *one)
 {
     float features[TEST_MODEL_FEATURES_MAX];
     float heads[1] = {0.25f};
+    struct gw_slice head_names[1] = {gw_slice_text("is_favorited")};
     features_of(one, features);
     struct gw_served_candidate record = {.request_join_id = one->join,
                                          .user_id = one->user,
@@ -130,6 +131,8 @@ static void send_served(const struct served *one)
                                          .sample_weight = 2.0f};
     record.heads.items = heads;
     record.heads.count = 1;
+    record.head_names.items = head_names;
+    record.head_names.count = 1;
     RECORDS_SEND(&cluster, GW_TOPIC_SERVED_CANDIDATES, gw_served_candidate_encode, &record, one->user);
 }
 
@@ -563,6 +566,8 @@ static void count_sample(void *context, const struct gw_kafka_record *record)
     assert_int_equal(sample.kind, GW_EXAMPLE_KIND_WINDOW_CLOSED);
     assert_int_equal(sample.heads.count, 1);
     assert_true(sample.heads.items[0] == 0.25f);
+    assert_int_equal(sample.head_names.count, 1);
+    assert_true(gw_slice_is(sample.head_names.items[0], "is_favorited"));
     assert_true(sample.weight == 2.0f);
     assert_int_equal(sample.closed_at_ms, sample.served_at_ms + WINDOW_MS);
     ++*count;
@@ -615,15 +620,31 @@ static void assert_ledgers(void)
 
 // ---- tests ----------------------------------------------------------------------------------------------------------
 
+static struct cluster_worker run_faulty_label(const char *fault)
+{
+    assert_int_equal(setenv("GODWIT_FAULTS", fault, 1), 0);
+    struct cluster_worker label = cluster_run(&cluster, "label", NULL);
+    assert_int_equal(unsetenv("GODWIT_FAULTS"), 0);
+    return label;
+}
+
+static bool has_aborted(void *context)
+{
+    const struct cluster_worker *worker = context;
+    return proc_logged(worker->proc, "transaction.aborted");
+}
+
 static void killed_label_and_rekey_give_each_label_exactly_once(void **state)
 {
     (void)state;
+    static const char *const other[] = {"worker.instance=other", NULL};
     static struct outcomes outcomes;
     struct moment states = {.tail = tail_open(&cluster, GW_TOPIC_LABEL_WINDOWS, true)};
     struct completion committed = {.tail = tail_open(&cluster, GW_TOPIC_TRAINING_EXAMPLES, false),
                                    .outcomes = &outcomes};
     struct cluster_worker rekey = cluster_run_ready(&cluster, "rekey", NULL);
     struct cluster_worker label = cluster_run_ready(&cluster, "label", NULL);
+    struct cluster_worker second = {0};
 
     for (int round = 0; round < ROUNDS; round++) {
         for (int r = 0; r < REQUESTS; r++) {
@@ -634,10 +655,20 @@ static void killed_label_and_rekey_give_each_label_exactly_once(void **state)
         wait_until(reached, &states, CLUSTER_WAIT_MS, "state in an open transaction");
         if (round % 2 == 0) {
             proc_kill(label.proc);
-            label = cluster_run(&cluster, "label", NULL);
+            label = run_faulty_label(round == 0 ? "commit.before:fail:3" : "commit.after:kill:3");
         } else {
             proc_kill(rekey.proc);
             rekey = cluster_run(&cluster, "rekey", NULL);
+        }
+        if (round == 0) { // an abort under way: the state is dropped and taken over again
+            wait_until(has_aborted, &label, CLUSTER_WAIT_MS, "an aborted transaction");
+        } else if (round == 1) { // partitions are handed over in the middle of windows, and back
+            second = cluster_run(&cluster, "label", other);
+        } else if (round == 3) {
+            cluster_stop(&second);
+        } else if (round == 2) { // its third commit is done, and nobody was told
+            assert_int_equal(proc_wait(label.proc, CLUSTER_WAIT_MS), -1);
+            label = cluster_run(&cluster, "label", NULL);
         }
     }
     records_read(&cluster, gw_runtime_topic(&cluster.runtime, GW_TOPIC_SERVED_CANDIDATES), CLUSTER_ENTITIES,
@@ -815,6 +846,35 @@ static void stopped_rekey_closes_nothing(void **state)
     assert_exactly_once();
 }
 
+// Bounds that one round fills: the inputs stand still, and nothing is lost when there is more room.
+static void full_label_stops_reading_and_goes_on_with_more_room(void **state)
+{
+    (void)state;
+    static const char *const tight[] = {"label.windows_max=6", "label.actions_max=6", "worker.poll_records=5", NULL};
+    static struct outcomes outcomes;
+    struct completion committed = {.tail = tail_open(&cluster, GW_TOPIC_TRAINING_EXAMPLES, false),
+                                   .outcomes = &outcomes};
+    struct cluster_worker rekey = cluster_run_ready(&cluster, "rekey", NULL);
+    struct cluster_worker label = cluster_run_ready(&cluster, "label", tight);
+    for (int r = 0; r < REQUESTS; r++) {
+        send_request();
+    }
+    struct lag held = {.worker = &label, .metric = "godwit_label_held_inputs", .target = CLUSTER_ENTITIES};
+    wait_until(metric_reached, &held, CLUSTER_WAIT_MS, "inputs that stand still");
+    assert_true(cluster_metric(&label, "godwit_label_open_windows") <= 6 + 5);
+    assert_int_equal(http_get(label.ops_port, "/readyz", NULL, 0), 200); // it works as it was told to
+    proc_kill(label.proc);
+    label = cluster_run(&cluster, "label", NULL);
+    records_read(&cluster, gw_runtime_topic(&cluster.runtime, GW_TOPIC_SERVED_CANDIDATES), CLUSTER_ENTITIES,
+                 note_append_time, NULL);
+    committed.closed = shown_windows();
+    wait_until(complete, &committed, CLUSTER_WAIT_MS, "an end of every window");
+    cluster_stop(&rekey);
+    cluster_stop(&label);
+    tail_close(committed.tail);
+    assert_exactly_once();
+}
+
 static void what_cannot_be_joined_ends_in_counted_outcomes(void **state)
 {
     (void)state;
@@ -842,7 +902,7 @@ static void what_cannot_be_joined_ends_in_counted_outcomes(void **state)
     stray.join = 0;
     send_action(&stray);
     stray.event++;
-    stray.time_ms = now_ms - 2 * WINDOW_MS; // its window, if there was one, is over
+    stray.time_ms = now_ms - 10 * WINDOW_MS; // its window, if there was one, is over by any clock
     send_action(&stray);
     stray.event++;
     stray.time_ms = now_ms + 3600 * 1000; // a wild clock
@@ -895,6 +955,7 @@ int main(void)
         cmocka_unit_test(killed_label_and_rekey_give_each_label_exactly_once),
         cmocka_unit_test(export_writes_final_labels_with_names),
         cmocka_unit_test(stopped_rekey_closes_nothing),
+        cmocka_unit_test(full_label_stops_reading_and_goes_on_with_more_room),
         cmocka_unit_test(what_cannot_be_joined_ends_in_counted_outcomes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -52,6 +52,7 @@ static void an_action_has_an_actor_a_tweet_and_an_author_side(void **state)
     action.position = 4;
     action.has_dwell_time_ms = true;
     action.dwell_time_ms = 900;
+    action.surface = GW_PRODUCT_SURFACE_SEARCH_RESULTS_PAGE;
     action.has_request_join_id = true;
     action.request_join_id = 55;
     assert_ok(gw_entity_from_action(&action, &origin, events, &count, NULL));
@@ -66,6 +67,7 @@ static void an_action_has_an_actor_a_tweet_and_an_author_side(void **state)
         assert_int_equal(events[i].author_id, 30);
         assert_int_equal(events[i].position, 4);
         assert_int_equal(events[i].dwell_time_ms, 900);
+        assert_int_equal(events[i].surface, GW_PRODUCT_SURFACE_SEARCH_RESULTS_PAGE);
         assert_int_equal(events[i].request_join_id, 55);
     }
 }
