@@ -124,6 +124,8 @@ X(SCORE_COMMIT_RECORDS, "score", "commit_records", U64, "20000", "1", "10000000"
   "size at which a bulk transaction commits earlier")                                                                  \
 X(SCORE_BATCH_CANDIDATES, "score", "batch_candidates", U64, "65536", "1", "16777216", "rows",                          \
   "largest scoring batch; bounds the memory of a lane")                                                                \
+X(SCORE_BATCH_TIME, "score", "batch_time", DURATION, "150ms", "5ms", "10s", "",                                        \
+  "time that a bulk batch may take: a promoted version waits for the batch under way, larger ones share more rows")    \
 X(SCORE_MAX_CANDIDATES, "score", "max_candidates", U64, "2000", "1", "65536", "candidates",                            \
   "a request with more is answered TOO_MANY_CANDIDATES")                                                               \
 X(SCORE_SYNC_ENABLED, "score", "sync_enabled", BOOL, "true", "", "", "",                                               \
@@ -156,11 +158,11 @@ X(LABEL_SAMPLE_RATE, "label", "sample_rate", U64, "2000", "1", "1000000", "sampl
                                                                                                                        \
 X(MONITOR_WINDOW, "monitor", "window", DURATION, "5m", "1s", "1d", "",                                                 \
   "length of the windows of event time in which live quality is measured; changing it starts open windows anew")       \
-X(MONITOR_LATENESS, "monitor", "lateness", DURATION, "1m", "0s", "1d", "",                                             \
+X(MONITOR_LATENESS, "monitor", "lateness", DURATION, "5m", "0s", "1d", "",                                             \
   "how long past its end a window waits for samples; more than partitions of label differ in time")                    \
 X(MONITOR_AHEAD, "monitor", "ahead", DURATION, "1m", "0s", "1d", "",                                                   \
   "samples that were served this much later than they were appended are dropped: their clock is wrong")                \
-X(MONITOR_WINDOWS_MAX, "monitor", "windows_max", U64, "256", "1", "100000", "windows",                                 \
+X(MONITOR_WINDOWS_MAX, "monitor", "windows_max", U64, "64", "1", "100000", "windows",                                  \
   "open windows of a model, each of a version and variant; one takes 67 KiB for each head")                            \
 X(MONITOR_MODELS_MAX, "monitor", "models_max", U64, "256", "1", "100000", "models",                                    \
   "models of a partition; samples of others are counted and dropped")                                                  \
@@ -175,6 +177,8 @@ X(RETRAIN_COOLDOWN, "retrain", "cooldown", DURATION, "10m", "0s", "365d", "",   
   "time after a training of a model in which it is not trained again")                                                 \
 X(RETRAIN_INTERVAL, "retrain", "interval", DURATION, "0s", "0s", "365d", "",                                           \
   "train every model with a champion once in each such span; 0s for only when asked")                                  \
+X(RETRAIN_HISTORY, "retrain", "history", DURATION, "0s", "0s", "3650d", "",                                            \
+  "examples served longer ago are left out, so that an old truth is not learned; 0s for all there are")                \
 X(RETRAIN_ROWS_MAX, "retrain", "rows_max", U64, "1000000", "100", "100000000", "rows",                                 \
   "newest examples of a data set; bounds memory and disk")                                                             \
 X(RETRAIN_ROWS_MIN, "retrain", "rows_min", U64, "1000", "10", "100000000", "rows",                                     \

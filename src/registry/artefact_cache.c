@@ -68,7 +68,7 @@ gw_status gw_artefact_cache_publish(const char *cache, const char *digest, const
     char path[GW_MODEL_PATH_BYTES];
     GW_TRY(gw_model_path(cache, digest, path, err));
     if (rename(aside, path) == 0) {
-        return gw_model_sync_directory(cache, err);
+        return GW_OK;
     }
     if (errno != EEXIST && errno != ENOTEMPTY) {
         return io_failed(err, "cannot rename to", path);

@@ -2,7 +2,9 @@
 // Bundles in the database, by content. A bundle's digest is the SHA-256 of its bundle.json, which holds the digests of
 // all its other files; a file is stored once whatever bundles use it.
 //
-// On disk an artefact is the directory <cache>/<digest>, made aside, flushed and renamed: there whole, or not at all.
+// On disk an artefact is the directory <cache>/<digest>, made aside and renamed: whatever becomes of the process, it is
+// there whole or not at all. It is not flushed, because callers wait for it and it is not the only copy: what a power cut
+// leaves of it fails its digests at the next load and is fetched anew.
 #pragma once
 
 #include "registry/registry.h"

@@ -17,6 +17,7 @@ enum {
     ARENA_LIMIT_BYTES = 512 << 20,
     HYDRATE_SHARE = 2, // a synchronous batch spends at most 1/2 of the time left on reading rows
     SYNC_RECORDS_MAX = 64,
+    PACE_ROWS_MIN = 2048, // smaller batches say little about speed, and are not asked for
 };
 
 struct pending {
@@ -37,6 +38,10 @@ struct lane {
     struct gw_store *store;
     struct gw_score_batch *batch;
     struct gw_score_targets *targets;
+    const void *seen_table; // of the last poll; only compared
+    bool new_table;         // this poll is the first one by it
+    uint64_t batch_us;      // time that a bulk batch may take
+    double rows_per_us;     // of this lane, smoothed; 0: not known yet
     struct gw_score_shadow *shadow;
     struct gw_score_cache *cache; // of the synchronous lane, when configured
     struct gw_score_writer writer;
@@ -141,6 +146,8 @@ static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_inpu
     }
     if (!gw_score_targets_begun(self->targets)) {
         struct gw_score_table *table = gw_score_models_acquire(self->score->models);
+        self->new_table = table != self->seen_table;
+        self->seen_table = table;
         gw_score_targets_begin(self->targets, table, self->batch);
     }
     struct pending *pending = &self->pendings[self->count];
@@ -333,6 +340,26 @@ static void count_served(struct lane *self)
     }
 }
 
+// A bulk batch takes about batch_us from its first record on, so that a swap of models and a commit come soon: larger
+// batches share more rows, which past some thousand candidates is worth little. The first batch by a new table is committed
+// at once, for whoever waits to see it.
+static void pace(struct lane *self, struct gw_loop *loop)
+{
+    size_t rows = gw_score_batch_rows(self->batch);
+    uint64_t us = gw_clock_mono_us() - gw_loop_polled_us(loop);
+    if (self->sync || rows == 0) {
+        return;
+    }
+    if (self->new_table) {
+        gw_loop_commit_soon(loop);
+    }
+    if (rows >= PACE_ROWS_MIN && us > 0) {
+        double measured = (double)rows / (double)us;
+        self->rows_per_us = self->rows_per_us > 0 ? (self->rows_per_us + measured) / 2 : measured;
+        gw_loop_bound_weight(loop, GW_MAX((uint64_t)(self->rows_per_us * (double)self->batch_us), PACE_ROWS_MIN));
+    }
+}
+
 static gw_status process(void *worker, struct gw_loop *loop, gw_err *err)
 {
     struct lane *self = worker;
@@ -360,6 +387,7 @@ static gw_status process(void *worker, struct gw_loop *loop, gw_err *err)
         count_served(self);
         gw_score_shadow_run(self->shadow, self->targets, self->batch, gw_clock_mono_us() - start_us);
     }
+    pace(self, loop);
     discard(self, false);
     return GW_OK;
 }
@@ -428,6 +456,7 @@ static gw_status init(struct lane *self, gw_err *err)
     const struct gw_config *config = runtime->config;
     gw_arena_init(&self->arena, ARENA_BLOCK_BYTES, ARENA_LIMIT_BYTES);
     self->max_candidates = (uint32_t)gw_config_u64(config, GW_OPT_SCORE_MAX_CANDIDATES);
+    self->batch_us = (uint64_t)gw_config_duration_us(config, GW_OPT_SCORE_BATCH_TIME);
     self->sync_deadline_us = gw_config_duration_us(config, GW_OPT_SCORE_SYNC_DEADLINE);
     double served = gw_config_double(config, self->sync ? GW_OPT_SCORE_SERVED_SAMPLE_SYNC : GW_OPT_SCORE_SERVED_SAMPLE);
     self->served_below = share_of_hashes(served);
