@@ -303,6 +303,8 @@ static void check_served(void *context, const struct gw_kafka_record *record)
     struct offline_answer answer = offline_score_vector(&offline, vector);
     assert_same_float(one.score, answer.score); // the vector is what was scored
     assert_same_float(one.heads.items[0], answer.heads[0]);
+    assert_int_equal(one.head_names.count, one.heads.count);
+    assert_true(gw_slice_is(one.head_names.items[0], "is_favorited"));
     if (gw_load_be64(one.request_id + 8) == served->number) {
         assert_int_equal(one.author_id, offline_author_of(one.tweet_id));
         assert_int_equal(one.request_join_id, served->number);
