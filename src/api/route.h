@@ -44,7 +44,6 @@ enum { GW_API_OPEN, GW_API_TOKEN }; // does it ask for the token, when one is co
     X(jobs, "GET", "/jobs", GW_API_ON_BOTH, GW_API_TOKEN)                                                              \
     X(job, "GET", "/jobs/:id", GW_API_ON_BOTH, GW_API_TOKEN)                                                           \
     X(job_cancel, "POST", "/jobs/:id/cancel", GW_API_ON_BOTH, GW_API_TOKEN)                                            \
-    X(performance, "GET", "/metrics/performance/:modelId", GW_API_ON_BOTH, GW_API_TOKEN)                               \
     X(overview, "GET", "/api/overview", GW_API_ON_BOTH, GW_API_TOKEN)                                                  \
     X(health, "GET", "/health", GW_API_ON_BOTH, GW_API_TOKEN)                                                          \
     X(livez, "GET", "/livez", GW_API_ON_ALL, GW_API_OPEN)                                                              \
