@@ -161,7 +161,8 @@ static gw_status take_record(struct build *build, const struct gw_kafka_record *
         build->result.unusable++;
         return GW_OK;
     }
-    if (example.kind != GW_EXAMPLE_KIND_WINDOW_CLOSED || example.served_at_ms > build->manifest->cutoff_ms) {
+    if (example.kind != GW_EXAMPLE_KIND_WINDOW_CLOSED || example.served_at_ms < build->manifest->from_ms ||
+        example.served_at_ms > build->manifest->cutoff_ms) {
         return GW_OK;
     }
     if ((uint64_t)example.layout != build->layout || example.features.size != build->width * sizeof(float) ||

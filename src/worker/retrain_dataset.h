@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // From a manifest to two files of examples: what the trainer learns from, and later rows that only the gate sees.
 //
-// Of training_examples the closed windows of the manifest's layout count, served until its cut-off, the newest rows_max
-// of them. They are ordered by time served, then partition and offset, so the same manifest gives the same bytes. All
+// Of training_examples the closed windows of the manifest's layout count, served in its span, the newest rows_max of
+// them. They are ordered by time served, then partition and offset, so the same manifest gives the same bytes. All
 // rows for the gate were served later than all rows for the trainer. Candidates of one request are no independent
 // draws, so the gate gets one of each request, chosen by a hash.
 #pragma once

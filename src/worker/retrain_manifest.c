@@ -81,6 +81,8 @@ gw_status gw_retrain_manifest_make(const struct gw_runtime *runtime, struct gw_k
         .seed = gw_config_u64(config, GW_OPT_RETRAIN_SEED),
         .threads = gw_config_u64(config, GW_OPT_RETRAIN_THREADS),
     };
+    int64_t history_ms = gw_config_duration_us(config, GW_OPT_RETRAIN_HISTORY) / 1000;
+    m->from_ms = history_ms > 0 ? m->cutoff_ms - history_ms : 0;
     snprintf(m->model, sizeof m->model, "%s", model);
     snprintf(m->champion_digest, sizeof m->champion_digest, "%s", info->digest);
     snprintf(m->layout, sizeof m->layout, "%016" PRIx64, gw_bundle_layout(info));
@@ -133,6 +135,8 @@ gw_status gw_retrain_manifest_write(const struct gw_retrain_manifest *manifest, 
     gw_json_write_i64(&to, manifest->champion_version);
     gw_json_write_key(&to, "cutoffMs");
     gw_json_write_i64(&to, manifest->cutoff_ms);
+    gw_json_write_key(&to, "fromMs");
+    gw_json_write_i64(&to, manifest->from_ms);
 #define X(key, field)                                                                                                  \
     gw_json_write_key(&to, key);                                                                                       \
     gw_json_write_text(&to, manifest->field);
@@ -242,6 +246,9 @@ static gw_status read_member(struct gw_json *json, struct gw_slice key, struct g
     }
     if (gw_slice_is(key, "cutoffMs")) {
         return gw_json_i64(json, &m->cutoff_ms, err);
+    }
+    if (gw_slice_is(key, "fromMs")) {
+        return gw_json_i64(json, &m->from_ms, err);
     }
     GW_TRY(gw_json_i64(json, &number, err));
     if (gw_slice_is(key, "championVersion")) {

@@ -25,7 +25,8 @@ struct gw_retrain_manifest {
     int32_t champion_version;
     char champion_digest[GW_ROUTE_DIGEST_BYTES];
     char layout[GW_RETRAIN_LAYOUT_BYTES]; // fingerprint of the champion's feature names, lower-case hex
-    int64_t cutoff_ms;                    // examples served later are left out
+    int64_t from_ms;                      // examples served earlier are left out,
+    int64_t cutoff_ms;                    // and those served later
     uint64_t rows_max;                    // the newest ones
     double holdout;                       // share of them that the gate keeps
     char heads[GW_RETRAIN_HEADS_BYTES];   // label[:weight],...

@@ -237,7 +237,7 @@ static gw_status listen(struct child *child, gw_err *err)
         }
         uint64_t now_us = gw_clock_mono_us();
         if (now_us - begun_us > child->options->time_limit_ms * 1000) {
-            return gw_fail(err, GW_E_TIMEOUT, "the training took longer than %" PRIu64 " s (retrain.time_limit)",
+            return gw_fail(err, GW_E_EXHAUSTED, "the training took longer than %" PRIu64 " s (retrain.time_limit)",
                            child->options->time_limit_ms / 1000);
         }
         if (now_us - watched_us > (uint64_t)POLL_MS * 1000) {

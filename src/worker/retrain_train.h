@@ -23,7 +23,7 @@ struct gw_retrain_train_options {
 };
 
 // Runs it to its end; ret_digest is the bundle's as the trainer said. GW_E_INVALID: it refused, with its last words;
-// GW_E_TIMEOUT: over the time; GW_E_BEHIND: a signal that is not ours ended it, so that trying again may help;
+// GW_E_EXHAUSTED: over the time; GW_E_BEHIND: a signal that is not ours ended it, so that trying again may help;
 // GW_E_NOT_FOUND: there is no trainer; what round and watch return.
 GW_CHECK gw_status gw_retrain_train(const struct gw_retrain_train_options *options,
                                     char ret_digest[GW_BUNDLE_DIGEST_BYTES], gw_err *err);
