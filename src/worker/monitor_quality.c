@@ -1,52 +1,17 @@
 // SPDX-License-Identifier: MIT
-#include "worker/monitor_quality.h"
-
 #include "base/check.h"
 #include "base/mem.h"
 #include "label/bits.h"
+#include "worker/monitor_quality_internal.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum {
-    MODEL_BYTES_MAX = 255,
-    KEY_BYTES_MAX = 96,                          // of quality/windows.h
-    DETECTOR_BYTES_MAX = 32 + 2 * KEY_BYTES_MAX, // quality/WIDTH/HEX
-    STALE_MAX = 1 << 20,
-};
-
-#define DETECTOR_PREFIX "quality/"
 
 // Of a window, in place of the variant: the label of each head, one byte each, then the variant's text.
 struct mark {
     uint8_t bytes[GW_QUALITY_VARIANT_BYTES_MAX];
     size_t size;
-};
-
-struct model {
-    struct gw_slice name; // of `text`
-    struct gw_quality_windows *windows;
-    char text[MODEL_BYTES_MAX];
-};
-
-struct stale {
-    struct model *model;
-    char detector[DETECTOR_BYTES_MAX];
-    uint32_t size;
-};
-
-struct gw_monitor_quality {
-    struct gw_monitor_quality_options options;
-    int64_t watermark_ms;  // a multiple of the width, plus the lateness: windows close at these only
-    struct model **models; // sorted by name
-    uint32_t model_count;
-    uint32_t model_capacity;
-    struct stale *stale; // entries to take out of the changelog
-    size_t stale_count;
-    size_t stale_capacity;
 };
 
 static const char *const outcome_names[] = {
@@ -122,12 +87,17 @@ static gw_status no_window_closes(void *context, const struct gw_quality_window 
                    window->start_ms);
 }
 
+gw_status gw_monitor_model_align(struct gw_monitor_model *model, int64_t watermark_ms, gw_err *err)
+{
+    return gw_quality_windows_advance(model->windows, watermark_ms, no_window_closes, NULL, err);
+}
+
 static gw_status add_model(struct gw_monitor_quality *quality, uint32_t place, struct gw_slice name,
-                           struct model **ret_model, gw_err *err)
+                           struct gw_monitor_model **ret_model, gw_err *err)
 {
     if (quality->model_count == quality->model_capacity) {
         uint32_t capacity = quality->model_capacity * 2 + 8;
-        struct model **models = gw_mem_realloc(quality->models, capacity, sizeof *models);
+        struct gw_monitor_model **models = gw_mem_realloc(quality->models, capacity, sizeof *models);
         if (models == NULL) {
             return no_memory(err);
         }
@@ -140,7 +110,7 @@ static gw_status add_model(struct gw_monitor_quality *quality, uint32_t place, s
         .ahead_ms = INT64_MAX, // judged by the append time: after a pause the next sample is far ahead of the last
         .open_max = quality->options.windows_max,
     };
-    struct model *model = gw_mem_calloc(1, sizeof *model);
+    struct gw_monitor_model *model = gw_mem_calloc(1, sizeof *model);
     struct gw_quality_windows *windows = gw_quality_windows_new(&options);
     if (model == NULL || windows == NULL) {
         gw_quality_windows_free(windows);
@@ -155,12 +125,11 @@ static gw_status add_model(struct gw_monitor_quality *quality, uint32_t place, s
     quality->models[place] = model;
     quality->model_count++;
     *ret_model = model;
-    return gw_quality_windows_advance(windows, quality->watermark_ms, no_window_closes, NULL, err);
+    return gw_monitor_model_align(model, quality->watermark_ms, err);
 }
 
-// *ret_model NULL: there is no room for another one.
-static gw_status get_model(struct gw_monitor_quality *quality, struct gw_slice name, struct model **ret_model,
-                           gw_err *err)
+gw_status gw_monitor_model_get(struct gw_monitor_quality *quality, struct gw_slice name,
+                               struct gw_monitor_model **ret_model, gw_err *err)
 {
     uint32_t place = place_of(quality, name);
     *ret_model = NULL;
@@ -174,7 +143,7 @@ static gw_status get_model(struct gw_monitor_quality *quality, struct gw_slice n
 // ---- closing --------------------------------------------------------------------------------------------------------
 
 struct closing {
-    const struct model *model;
+    const struct gw_monitor_model *model;
     int64_t computed_at_ms;
     gw_monitor_quality_sink sink;
     void *context;
@@ -308,7 +277,7 @@ static enum gw_monitor_outcome judge(const struct gw_monitor_quality *quality, c
         return GW_MONITOR_UNNAMED;
     }
     if (sample->head_names.count != sample->heads.count || sample->model_name.size == 0 ||
-        sample->model_name.size > MODEL_BYTES_MAX || sample->served_at_ms < 0) {
+        sample->model_name.size > GW_MONITOR_MODEL_BYTES_MAX || sample->served_at_ms < 0) {
         return GW_MONITOR_INVALID;
     }
     if (sample->served_at_ms - append_time_ms > quality->options.ahead_ms) {
@@ -338,13 +307,13 @@ gw_status gw_monitor_quality_add(struct gw_monitor_quality *quality, const struc
                                  enum gw_monitor_outcome *ret_outcome, uint32_t *ret_unknown_heads, gw_err *err)
 {
     struct judged judged = {0};
-    struct model *model = NULL;
+    struct gw_monitor_model *model = NULL;
     *ret_unknown_heads = 0;
     *ret_outcome = judge(quality, sample, append_time_ms, &judged, ret_unknown_heads);
     if (*ret_outcome != GW_MONITOR_ADDED) {
         return GW_OK;
     }
-    GW_TRY(get_model(quality, sample->model_name, &model, err));
+    GW_TRY(gw_monitor_model_get(quality, sample->model_name, &model, err));
     if (model == NULL) {
         *ret_outcome = GW_MONITOR_FULL;
         return GW_OK;
@@ -367,168 +336,6 @@ gw_status gw_monitor_quality_add(struct gw_monitor_quality *quality, const struc
     }
     struct closing closing = {.computed_at_ms = append_time_ms, .sink = sink, .context = context};
     return advance(quality, sample->served_at_ms, &closing, err);
-}
-
-// ---- the changelog --------------------------------------------------------------------------------------------------
-
-struct flush {
-    const struct gw_monitor_quality *quality;
-    const struct model *model;
-    gw_monitor_state_sink sink;
-    void *context;
-};
-
-static gw_status flush_entry(void *context, struct gw_slice key, struct gw_slice value, gw_err *err)
-{
-    static const char digits[] = "0123456789abcdef";
-    const struct flush *flush = context;
-    char detector[DETECTOR_BYTES_MAX + 1];
-    GW_ASSERT(key.size <= KEY_BYTES_MAX);
-    size_t used =
-        (size_t)snprintf(detector, sizeof detector, DETECTOR_PREFIX "%" PRId64 "/", flush->quality->options.width_ms);
-    for (size_t i = 0; i < key.size; i++) {
-        detector[used++] = digits[key.data[i] >> 4];
-        detector[used++] = digits[key.data[i] & 15];
-    }
-    return flush->sink(flush->context, flush->model->name, gw_slice_make(detector, used), value, err);
-}
-
-gw_status gw_monitor_quality_flush(struct gw_monitor_quality *quality, gw_monitor_state_sink sink, void *context,
-                                   gw_err *err)
-{
-    for (size_t i = 0; i < quality->stale_count; i++) {
-        const struct stale *stale = &quality->stale[i];
-        GW_TRY(
-            sink(context, stale->model->name, gw_slice_make(stale->detector, stale->size), (struct gw_slice){0}, err));
-    }
-    quality->stale_count = 0;
-    struct flush flush = {.quality = quality, .sink = sink, .context = context};
-    for (uint32_t i = 0; i < quality->model_count; i++) {
-        flush.model = quality->models[i];
-        GW_TRY(gw_quality_windows_flush(quality->models[i]->windows, flush_entry, &flush, err));
-    }
-    return GW_OK;
-}
-
-bool gw_monitor_quality_owns(struct gw_slice detector)
-{
-    size_t size = sizeof DETECTOR_PREFIX - 1;
-    return detector.size >= size && memcmp(detector.data, DETECTOR_PREFIX, size) == 0;
-}
-
-static int digit_value(uint8_t digit)
-{
-    return digit >= '0' && digit <= '9' ? digit - '0' : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
-// The key and width of a window's entry.
-static gw_status read_detector(struct gw_slice detector, int64_t *ret_width_ms, uint8_t key[KEY_BYTES_MAX],
-                               size_t *ret_size, gw_err *err)
-{
-    char text[DETECTOR_BYTES_MAX + 1];
-    if (gw_monitor_quality_owns(detector) && detector.size <= DETECTOR_BYTES_MAX) {
-        memcpy(text, detector.data, detector.size);
-        text[detector.size] = '\0';
-        char *hex = NULL;
-        *ret_width_ms = strtoll(text + sizeof DETECTOR_PREFIX - 1, &hex, 10);
-        size_t digits = *hex == '/' ? strlen(hex + 1) : 1; // an odd one
-        bool good = *ret_width_ms > 0 && digits % 2 == 0 && digits / 2 <= KEY_BYTES_MAX;
-        for (size_t i = 0; good && i < digits / 2; i++) {
-            int high = digit_value((uint8_t)hex[1 + 2 * i]);
-            int low = digit_value((uint8_t)hex[2 + 2 * i]);
-            good = high >= 0 && low >= 0;
-            key[i] = (uint8_t)((high & 15) << 4 | (low & 15));
-        }
-        if (good) {
-            *ret_size = digits / 2;
-            return GW_OK;
-        }
-    }
-    return gw_fail(err, GW_E_MALFORMED, "'%.*s' names no quality window", (int)GW_MIN(detector.size, 200u),
-                   (const char *)detector.data);
-}
-
-static gw_status note_stale(struct gw_monitor_quality *quality, struct model *model, struct gw_slice detector,
-                            bool gone, gw_err *err)
-{
-    for (size_t i = quality->stale_count; i > 0; i--) {
-        struct stale *stale = &quality->stale[i - 1];
-        if (stale->model == model && gw_slice_equal(gw_slice_make(stale->detector, stale->size), detector)) {
-            *stale = gone ? quality->stale[--quality->stale_count] : *stale;
-            return GW_OK;
-        }
-    }
-    if (gone) {
-        return GW_OK;
-    }
-    if (quality->stale_count == quality->stale_capacity) {
-        size_t capacity = quality->stale_capacity * 2 + 16;
-        struct stale *items = capacity <= STALE_MAX ? gw_mem_realloc(quality->stale, capacity, sizeof *items) : NULL;
-        if (items == NULL) {
-            return no_memory(err);
-        }
-        quality->stale = items;
-        quality->stale_capacity = capacity;
-    }
-    struct stale *stale = &quality->stale[quality->stale_count++];
-    *stale = (struct stale){.model = model, .size = (uint32_t)detector.size};
-    memcpy(stale->detector, detector.data, detector.size);
-    return GW_OK;
-}
-
-// Where quality/windows_changelog.c has the window's variant: kind, start, version, head count, head, variant.
-static bool has_labels(const uint8_t *key, size_t size)
-{
-    enum { HEADS_AT = 13, MARK_AT = 15 };
-    if (size <= 1) { // totals
-        return true;
-    }
-    if (size < MARK_AT || size - MARK_AT < key[HEADS_AT]) {
-        return false;
-    }
-    for (size_t h = 0; h < key[HEADS_AT]; h++) {
-        if (key[MARK_AT + h] >= GW_LABEL_COUNT) {
-            return false;
-        }
-    }
-    return true;
-}
-
-gw_status gw_monitor_quality_restore(struct gw_monitor_quality *quality, struct gw_slice name, struct gw_slice detector,
-                                     struct gw_slice state, gw_err *err)
-{
-    uint8_t key[KEY_BYTES_MAX];
-    size_t size = 0;
-    int64_t width_ms = 0;
-    struct model *model = NULL;
-    GW_TRY(read_detector(detector, &width_ms, key, &size, err));
-    if (name.size == 0 || name.size > MODEL_BYTES_MAX || !has_labels(key, size)) {
-        return gw_fail(err, GW_E_MALFORMED, "state of a quality window that no monitor wrote");
-    }
-    GW_TRY(get_model(quality, name, &model, err));
-    if (model == NULL) {
-        return gw_fail(err, GW_E_TOO_LARGE, "state of more than %u models", quality->options.models_max);
-    }
-    if (width_ms != quality->options.width_ms) {
-        return note_stale(quality, model, detector, state.data == NULL, err);
-    }
-    if (size == 1 && state.data == NULL) { // totals are only taken out when the width was another one for a while
-        return GW_OK;
-    }
-    return gw_quality_windows_restore(model->windows, gw_slice_make(key, size), state, err);
-}
-
-gw_status gw_monitor_quality_restored(struct gw_monitor_quality *quality, gw_err *err)
-{
-    for (uint32_t i = 0; i < quality->model_count; i++) {
-        quality->watermark_ms =
-            GW_MAX(quality->watermark_ms, gw_quality_windows_watermark_ms(quality->models[i]->windows));
-    }
-    for (uint32_t i = 0; i < quality->model_count; i++) {
-        GW_TRY(gw_quality_windows_advance(quality->models[i]->windows, quality->watermark_ms, no_window_closes, NULL,
-                                          err));
-    }
-    return GW_OK;
 }
 
 struct gw_monitor_quality_stats gw_monitor_quality_stats(const struct gw_monitor_quality *quality)
