@@ -8,6 +8,7 @@ import { $, UNKNOWN, fill, headers, n, number, stateMark } from "./app.js";
 const POLL_MS = 5000;
 const EVENTS = 5;
 const VERSIONS = 10;
+const WINDOWS = 24; // rows of live quality: what serves comes first, what served long ago falls out
 // What may be promoted from here; all other moves are the command line's.
 const PROMOTABLE = new Set(["VERIFIED", "SHADOW", "CANARY", "RETIRED"]);
 const MARKS = { CHAMPION: "OK", REJECTED: "DOWN" };
@@ -170,7 +171,7 @@ function draw(model, versions, events, etag, windows) {
 // The last windows of a model; none while they are not known.
 async function fetchQuality(name) {
   return ask(`metrics/performance/${encodeURIComponent(name)}?windows=1`)
-    .then((answer) => answer.body.metrics.windows, () => []);
+    .then((answer) => answer.body.metrics.windows.slice(0, WINDOWS), () => []);
 }
 
 // The newest versions, and whoever has a part beyond them.
