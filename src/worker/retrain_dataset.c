@@ -93,7 +93,9 @@ static int by_time(const void *left, const void *right)
 static void drop_oldest(struct build *build)
 {
     uint32_t keep = (uint32_t)build->manifest->rows_max;
-    qsort(build->rows, build->row_count, sizeof *build->rows, by_time);
+    if (build->row_count > 0) { // there is no array yet otherwise
+        qsort(build->rows, build->row_count, sizeof *build->rows, by_time);
+    }
     if (build->row_count <= keep) {
         return;
     }
@@ -370,7 +372,8 @@ static gw_status divide(struct build *build, gw_err *err)
         border++; // what was served in one moment stays together
     }
     if (border == 0 || border >= build->row_count) {
-        return gw_fail(err, GW_E_INVALID, "%u examples cannot be divided in time", build->row_count);
+        return gw_fail(err, GW_E_INVALID, "%u examples of the champion's layout cannot be divided in time",
+                       build->row_count);
     }
     GW_TRY(choose(build, border, err));
     count_rows(build, border, labels, label_count);
