@@ -9,7 +9,7 @@
 #include <math.h>
 
 enum {
-    CANDIDATES_ENOUGH = 2000,
+    CANDIDATES_ENOUGH = 600, // every tree has been walked some hundred times; more only delays the swap
     TIME_ENOUGH_US = 500000,
     EMPTY_CANDIDATES = 64,
     ARENA_BLOCK_BYTES = 256 << 10,
