@@ -176,6 +176,21 @@ static bool has_trainer(void *context)
     return trainer_of(context) != 0;
 }
 
+// False also for one that is dead and that nobody has reaped: its parent is dead, too.
+static bool is_alive(pid_t pid)
+{
+    char path[64];
+    char kind = 'X';
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        return false;
+    }
+    bool read = fscanf(file, "%*d (%*[^)]) %c", &kind) == 1;
+    fclose(file);
+    return read && kind != 'Z' && kind != 'X';
+}
+
 static void a_killed_trainer_is_started_again(void **state)
 {
     (void)state;
@@ -188,6 +203,54 @@ static void a_killed_trainer_is_started_again(void **state)
     struct gw_run run = retrain_wait_for("retrain_requests-0-0", GW_RUN_PROMOTED);
     assert_true(run.trainings >= 2);
     assert_int_equal(run.version, 2);
+    cluster_stop(&worker);
+    retrain_end();
+}
+
+static void another_worker_takes_over_what_a_killed_one_drove(void **state)
+{
+    (void)state;
+    retrain_begin((const char *const[]){"retrain.trees=400", "retrain.eta=0.05", NULL});
+    retrain_put_examples(TRUE_LABELS);
+    struct cluster_worker first = cluster_run_ready(&cluster, "retrain", (const char *const[]){"worker.instance=a", NULL});
+    retrain_send(TEST_MODEL_NAME, "taken over");
+    wait_until(has_trainer, first.proc, RETRAIN_WAIT_MS, "the trainer to start");
+    worker = cluster_run(&cluster, "retrain", (const char *const[]){"worker.instance=b", NULL});
+    pid_t trainer = trainer_of(first.proc);
+    proc_kill(first.proc);
+    struct gw_run run = retrain_wait_for("retrain_requests-0-0", GW_RUN_PROMOTED);
+    assert_int_equal(run.attempt, 2);
+    assert_int_equal(run.version, 2);
+    assert_false(is_alive(trainer)); // it went with its worker
+    cluster_stop(&worker);
+    retrain_end();
+}
+
+// Ends the session that drives the runs, which holds the advisory lock.
+static void end_session(void)
+{
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+             " AND classid = hashtext('godwit.retrain')::oid AND objid = hashtext('%s')::oid",
+             cluster.registry.schema);
+    assert_int_equal(registry_number(cluster.registry.postgres, sql), 1);
+}
+
+static void a_lost_session_of_the_database_loses_nothing(void **state)
+{
+    (void)state;
+    retrain_begin((const char *const[]){"retrain.trees=400", "retrain.eta=0.05", "retrain.shadow=2s", NULL});
+    retrain_put_examples(TRUE_LABELS);
+    worker = cluster_run_ready(&cluster, "retrain", NULL);
+    retrain_send(TEST_MODEL_NAME, "without a database");
+    wait_until(has_trainer, worker.proc, RETRAIN_WAIT_MS, "the trainer to start");
+    end_session();
+    (void)retrain_wait_for("retrain_requests-0-0", GW_RUN_SHADOW);
+    end_session();
+    struct gw_run run = retrain_wait_for("retrain_requests-0-0", GW_RUN_PROMOTED);
+    assert_int_equal(run.version, 2);
+    assert_int_equal(retrain_champion(), 2);
     cluster_stop(&worker);
     retrain_end();
 }
@@ -263,5 +326,6 @@ static void killed_anywhere_it_ends_in_the_same_state_with_the_same_digest(void 
 
 GW_TESTS(a_request_ends_in_a_better_champion_that_can_be_rolled_back, poisoned_labels_promote_nothing,
          a_model_that_answers_the_base_rate_fails_the_gate, decisions_not_to_train_are_recorded,
-         a_training_is_cancelled, a_killed_trainer_is_started_again, a_schedule_asks_once_in_each_span,
+         a_training_is_cancelled, a_killed_trainer_is_started_again, another_worker_takes_over_what_a_killed_one_drove,
+         a_lost_session_of_the_database_loses_nothing, a_schedule_asks_once_in_each_span,
          killed_anywhere_it_ends_in_the_same_state_with_the_same_digest)
