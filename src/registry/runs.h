@@ -3,9 +3,9 @@
 //
 //   REQUESTED → DATASET → TRAINING → GATING → REGISTERED → SHADOW → PROMOTED      or REFUSED, FAILED, CANCELLED
 //
-// A run is keyed by the record that asked for it: asking again with the same position changes nothing and gives the same
-// run. A decision not to train is a run that is REFUSED from the start, with the reason as its verdict. At most one run a
-// model is active; a unique index says so, whoever asks.
+// A run is keyed by the record that asked for it: asking again with the same position changes nothing and gives the
+// same run. A decision not to train is a run that is REFUSED from the start, with the reason as its verdict. At most
+// one run a model is active; a unique index says so, whoever asks.
 //
 // Whoever drives a run claims it first. A claim takes the run away from earlier claimants: what they try afterwards is
 // GW_E_STALE, so a worker that was thought dead changes nothing.
@@ -22,16 +22,16 @@
 
 // X(suffix, active): its name is the suffix
 #define GW_RUN_STATE_MAP(X)                                                                                            \
-    X(REQUESTED, true)   /* recorded, nothing done */                                                                  \
-    X(DATASET, true)     /* the manifest stands; the data set is being read */                                         \
-    X(TRAINING, true)    /* the trainer runs */                                                                        \
-    X(GATING, true)      /* a bundle is there, and is compared with the champion */                                    \
-    X(REGISTERED, true)  /* passed: it is a version */                                                                 \
-    X(SHADOW, true)      /* scores unseen until shadow_until */                                                        \
-    X(PROMOTED, false)   /* the version became champion */                                                             \
-    X(REFUSED, false)    /* decided: not to train, or not to promote */                                                \
-    X(FAILED, false)     /* could not be done */                                                                       \
-    X(CANCELLED, false)  /* somebody said so */
+    X(REQUESTED, true)  /* recorded, nothing done */                                                                   \
+    X(DATASET, true)    /* the manifest stands; the data set is being read */                                          \
+    X(TRAINING, true)   /* the trainer runs */                                                                         \
+    X(GATING, true)     /* a bundle is there, and is compared with the champion */                                     \
+    X(REGISTERED, true) /* passed: it is a version */                                                                  \
+    X(SHADOW, true)     /* scores unseen until shadow_until */                                                         \
+    X(PROMOTED, false)  /* the version became champion */                                                              \
+    X(REFUSED, false)   /* decided: not to train, or not to promote */                                                 \
+    X(FAILED, false)    /* could not be done */                                                                        \
+    X(CANCELLED, false) /* somebody said so */
 
 enum gw_run_state {
 #define X(suffix, active) GW_RUN_##suffix,
@@ -62,9 +62,9 @@ struct gw_run {
     const char *manifest; // canonical JSON; "" none yet
     const char *manifest_hash;
     int64_t rows;
-    const char *digest;    // of the bundle; "" none yet
-    const char *gate_json; // "" none yet
-    int32_t version;       // that was registered; 0 none yet
+    const char *digest;      // of the bundle; "" none yet
+    const char *gate_json;   // "" none yet
+    int32_t version;         // that was registered; 0 none yet
     int64_t shadow_until_ms; // 0 none yet
     const char *cancel_by;   // "" nobody
 };

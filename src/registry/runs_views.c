@@ -11,10 +11,17 @@
 
 #define MILLISECONDS(column) "floor(extract(epoch FROM " column ") * 1000)::bigint"
 #define COLUMNS                                                                                                        \
-    "id, topic, partition_id, record_offset, model, state, reason, actor, verdict, " MILLISECONDS("requested_at") ", " \
-        MILLISECONDS("created_at") ", " MILLISECONDS("changed_at") ", attempt, trainings, parent_version, manifest, "  \
-        "manifest_hash, rows, digest, coalesce(gate::text, ''), version, coalesce(" MILLISECONDS("shadow_until")       \
-        ", 0), cancel_by"
+    "id, topic, partition_id, record_offset, model, state, reason, actor, verdict, " MILLISECONDS(                     \
+        "requested_at") ", " MILLISECONDS("created_at") ", " MILLISECONDS("changed_at") ", attempt, trainings, "       \
+                                                                                        "parent_version, manifest, "   \
+                                                                                        "manifest_hash, rows, "        \
+                                                                                        "digest, "                     \
+                                                                                        "coalesce(gate::text, ''), "   \
+                                                                                        "version, "                    \
+                                                                                        "coalesce(" MILLISECONDS(      \
+                                                                                            "shadow_until") ", 0), "   \
+                                                                                                            "cancel_"  \
+                                                                                                            "by"
 
 // Reads one row's columns from left to right; the first failure stays.
 struct cursor {

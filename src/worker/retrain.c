@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// retrain: requests to versions that serve. The lane records what was asked, keyed by the record's position; the rest is
-// the runs' (retrain_runs.c).
+// retrain: requests to versions that serve. The lane records what was asked, keyed by the record's position; the rest
+// is the runs' (retrain_runs.c).
 //
 //   retrain_requests ──► runs (PostgreSQL) ──► godwit-train ──► gate ──► registry ──► model_events, model_routes
 //   training_examples ──────────────────────────┘
@@ -88,10 +88,8 @@ static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_inpu
     gw_arena_clear(&self->arena);
     GW_TRY(gw_retrain_request_decode(input->body, &self->arena, &request, err));
     struct asked *asked = &self->batch[self->batch_count];
-    *asked = (struct asked){.at_ms = request.at_ms,
-                            .partition = input->partition,
-                            .offset = input->offset,
-                            .slot = input->slot};
+    *asked = (struct asked){
+        .at_ms = request.at_ms, .partition = input->partition, .offset = input->offset, .slot = input->slot};
     GW_TRY(take_text("model_name", request.model_name, asked->model, sizeof asked->model, err));
     GW_TRY(take_text("reason", request.reason, asked->reason, sizeof asked->reason, err));
     GW_TRY(take_text("actor", request.actor, asked->actor, sizeof asked->actor, err));

@@ -46,12 +46,12 @@ gw_status gw_retrain_ask(const struct gw_runtime *runtime, const struct gw_retra
     const uint32_t partitions = gw_runtime_partitions(runtime, GW_TOPIC_RETRAIN_REQUESTS);
     GW_TRY(encode(runtime, ask, &value, err));
     GW_TRY(gw_kafka_producer_new(&options, &producer, err));
-    const struct gw_kafka_output output = {
-        .topic = gw_runtime_topic(runtime, GW_TOPIC_RETRAIN_REQUESTS),
-        .partition = (int32_t)gw_hash_partition(ask->model, strlen(ask->model), partitions),
-        .key = gw_slice_text(ask->model),
-        .value = gw_buf_slice(&value),
-        .tag = 1};
+    const struct gw_kafka_output output = {.topic = gw_runtime_topic(runtime, GW_TOPIC_RETRAIN_REQUESTS),
+                                           .partition =
+                                               (int32_t)gw_hash_partition(ask->model, strlen(ask->model), partitions),
+                                           .key = gw_slice_text(ask->model),
+                                           .value = gw_buf_slice(&value),
+                                           .tag = 1};
     gw_status status = gw_kafka_produce(producer, &output, err);
     if (status == GW_OK) {
         status = gw_kafka_producer_flush(producer, SEND_MS, err);

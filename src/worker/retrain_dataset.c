@@ -140,8 +140,8 @@ static gw_status add_row(struct build *build, const struct gw_kafka_record *reco
                         .partition = record->partition,
                         .offset = record->offset,
                         .join_id = example->request_join_id,
-                        .choice = gw_hash_mix((uint64_t)example->tweet_id ^
-                                                gw_hash_mix((uint64_t)example->request_join_id)),
+                        .choice =
+                            gw_hash_mix((uint64_t)example->tweet_id ^ gw_hash_mix((uint64_t)example->request_join_id)),
                         .label_bits = (uint64_t)example->label_bits,
                         .weight = example->weight,
                         .slot = build->free_slots[build->row_count]};
@@ -213,15 +213,16 @@ static gw_status assign(struct build *build, struct gw_kafka_consumer *consumer,
             build->done[i] = true;
             continue;
         }
-        GW_TRY(gw_kafka_consumer_watermarks(consumer, build->topic, range->partition, IDLE_US / 1000, &low, &high, err));
+        GW_TRY(
+            gw_kafka_consumer_watermarks(consumer, build->topic, range->partition, IDLE_US / 1000, &low, &high, err));
         if (low > range->first || high < range->last) {
             return gw_fail(err, GW_E_NOT_FOUND,
                            "records of the manifest are gone: partition %d of '%s' holds %" PRId64 " to %" PRId64
                            ", the manifest names %" PRId64 " to %" PRId64,
                            range->partition, build->topic, low, high, range->first, range->last);
         }
-        positions[count++] = (struct gw_kafka_position){
-            .topic = build->topic, .partition = range->partition, .offset = range->first};
+        positions[count++] =
+            (struct gw_kafka_position){.topic = build->topic, .partition = range->partition, .offset = range->first};
         build->open++;
     }
     return count > 0 ? gw_kafka_consumer_assign(consumer, positions, count, err) : GW_OK;
@@ -340,7 +341,8 @@ static void count_rows(struct build *build, uint32_t border, const int *labels, 
         const struct row *row = &build->rows[i];
         if (i >= border) {
             result->gate_rows += row->chosen;
-            result->gate_weight_max = row->chosen ? GW_MAX(result->gate_weight_max, row->weight) : result->gate_weight_max;
+            result->gate_weight_max =
+                row->chosen ? GW_MAX(result->gate_weight_max, row->weight) : result->gate_weight_max;
             continue;
         }
         for (size_t l = 0; l < label_count; l++) {
@@ -367,8 +369,7 @@ static gw_status divide(struct build *build, gw_err *err)
     size_t label_count = 0;
     GW_TRY(parse_labels(build->manifest->heads, labels, &label_count, err));
     uint32_t border = build->row_count - (uint32_t)ceil(build->row_count * build->manifest->holdout);
-    while (border > 0 && border < build->row_count &&
-           build->rows[border].time_ms == build->rows[border - 1].time_ms) {
+    while (border > 0 && border < build->row_count && build->rows[border].time_ms == build->rows[border - 1].time_ms) {
         border++; // what was served in one moment stays together
     }
     if (border == 0 || border >= build->row_count) {

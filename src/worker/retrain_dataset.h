@@ -13,11 +13,11 @@ struct gw_retrain_dataset {
     uint64_t rows; // kept, before they were divided
     uint64_t train_rows;
     uint64_t gate_rows;
-    int scarce_label;          // of the heads' labels the one with the fewest examples of its rarer class to learn from
-    uint64_t scarce_rows;      // how many those are
-    double train_rate;         // weighted share of positives of the primary head
+    int scarce_label;     // of the heads' labels the one with the fewest examples of its rarer class to learn from
+    uint64_t scarce_rows; // how many those are
+    double train_rate;    // weighted share of positives of the primary head
     float gate_weight_max;
-    uint64_t unusable;         // closed windows that could not be used: of another layout, wrong size, wrong weight
+    uint64_t unusable; // closed windows that could not be used: of another layout, wrong size, wrong weight
 };
 
 struct gw_retrain_dataset_options {

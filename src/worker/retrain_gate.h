@@ -27,5 +27,5 @@ struct gw_retrain_verdict {
 };
 
 // GW_E_MISMATCH: names do not fit. GW_E_INVALID, GW_E_IO, GW_E_MEMORY and others of the files.
-GW_CHECK gw_status gw_retrain_gate(const struct gw_retrain_gate_options *options, struct gw_retrain_verdict *ret_verdict,
-                                   gw_err *err);
+GW_CHECK gw_status gw_retrain_gate(const struct gw_retrain_gate_options *options,
+                                   struct gw_retrain_verdict *ret_verdict, gw_err *err);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The inside of retrain's runs, for src/worker/retrain_*.c only: a step is one look at one run, and takes it to its next
-// state or leaves it where it is.
+// The inside of retrain's runs, for src/worker/retrain_*.c only: a step is one look at one run, and takes it to its
+// next state or leaves it where it is.
 #pragma once
 
 #include "registry/runs.h"
@@ -20,8 +20,8 @@
 struct gw_retrain_claim {
     char id[GW_RUN_ID_BYTES]; // "" free
     int32_t attempt;
-    bool has_rows;   // the data set in its directory is of this claim,
-    bool has_bundle; // and so is the bundle
+    bool has_rows;                     // the data set in its directory is of this claim,
+    bool has_bundle;                   // and so is the bundle
     struct gw_retrain_dataset dataset; // when has_rows
 };
 
@@ -69,8 +69,8 @@ GW_CHECK gw_status gw_retrain_end(struct gw_retrain_step *step, enum gw_run_stat
 GW_CHECK gw_status gw_retrain_load_version(struct gw_retrain_step *step, const char *digest,
                                            struct gw_bundle **ret_bundle, gw_err *err);
 
-// Makes data set and bundle of the manifest, as far as this claim has not made them. GW_E_ABORTED: stopped or cancelled;
-// GW_E_STALE: another worker's by now; else as gw_retrain_dataset_build and gw_retrain_train.
+// Makes data set and bundle of the manifest, as far as this claim has not made them. GW_E_ABORTED: stopped or
+// cancelled; GW_E_STALE: another worker's by now; else as gw_retrain_dataset_build and gw_retrain_train.
 GW_CHECK gw_status gw_retrain_make_bundle(struct gw_retrain_step *step, char ret_digest[GW_BUNDLE_DIGEST_BYTES],
                                           gw_err *err);
 

@@ -41,7 +41,8 @@ gw_status gw_retrain_make_directory(const char *path, gw_err *err)
 
 // ---- moves ----------------------------------------------------------------------------------------------------------
 
-gw_status gw_retrain_move(struct gw_retrain_step *step, enum gw_run_state state, const struct gw_run_change *change, gw_err *err)
+gw_status gw_retrain_move(struct gw_retrain_step *step, enum gw_run_state state, const struct gw_run_change *change,
+                          gw_err *err)
 {
     struct gw_retrain_runs *self = step->self;
     GW_TRY(gw_runs_move(self->registry, step->run, state, change, err));
@@ -65,7 +66,8 @@ gw_status gw_retrain_end(struct gw_retrain_step *step, enum gw_run_state state, 
 
 // ---- REQUESTED ------------------------------------------------------------------------------------------------------
 
-gw_status gw_retrain_load_version(struct gw_retrain_step *step, const char *digest, struct gw_bundle **ret_bundle, gw_err *err)
+gw_status gw_retrain_load_version(struct gw_retrain_step *step, const char *digest, struct gw_bundle **ret_bundle,
+                                  gw_err *err)
 {
     char path[GW_RETRAIN_PATH_BYTES];
     GW_TRY(gw_artefacts_fetch(step->self->registry, step->self->cache, digest, path, sizeof path, err));
@@ -110,9 +112,9 @@ gw_status gw_retrain_step_requested(struct gw_retrain_step *step, gw_err *err)
     struct gw_bundle *bundle = NULL;
     GW_TRY(find_champion(step, &champion, err));
     if (champion.version == 0) {
-        return gw_retrain_end(step, GW_RUN_REFUSED,
-                       "the model has no champion, so nothing says which features to learn from: promote a version",
-                       err);
+        return gw_retrain_end(
+            step, GW_RUN_REFUSED,
+            "the model has no champion, so nothing says which features to learn from: promote a version", err);
     }
     GW_TRY(gw_retrain_load_version(step, champion.digest, &bundle, err));
     gw_status status = write_manifest(step, &champion, bundle, err);
@@ -176,8 +178,8 @@ static gw_status refuse_small(struct gw_retrain_step *step, const struct gw_retr
     *ret_refused = dataset->rows < rows_min || dataset->scarce_rows < positives_min;
     if (dataset->rows < rows_min) {
         snprintf(verdict, sizeof verdict,
-                 "%" PRIu64 " examples of the champion's layout, fewer than %" PRIu64
-                 " (retrain.rows_min); %" PRIu64 " could not be used",
+                 "%" PRIu64 " examples of the champion's layout, fewer than %" PRIu64 " (retrain.rows_min); %" PRIu64
+                 " could not be used",
                  dataset->rows, rows_min, dataset->unusable);
     } else {
         snprintf(verdict, sizeof verdict,

@@ -172,8 +172,8 @@ static gw_status look_at_runs(struct gw_retrain_runs *self, gw_err *err)
     return GW_OK;
 }
 
-// One request a model and span of retrain.interval: the span's number is its offset, so that whoever asks again asks for
-// the same run.
+// One request a model and span of retrain.interval: the span's number is its offset, so that whoever asks again asks
+// for the same run.
 static gw_status ask_by_schedule(struct gw_retrain_runs *self, gw_err *err)
 {
     const struct gw_config *config = self->runtime->config;
@@ -240,8 +240,8 @@ static gw_status make_metrics(struct gw_retrain_runs *self, gw_err *err)
         if (!gw_run_state_is_active((enum gw_run_state)i)) {
             char label[48];
             snprintf(label, sizeof label, "state=\"%s\"", gw_run_state_name((enum gw_run_state)i));
-            self->ended[i] =
-                gw_metrics_counter(metrics, "godwit_retrain_runs_total", label, "Runs that this worker brought to an end.");
+            self->ended[i] = gw_metrics_counter(metrics, "godwit_retrain_runs_total", label,
+                                                "Runs that this worker brought to an end.");
             made = made && self->ended[i] != NULL;
         }
     }

@@ -76,7 +76,8 @@ static gw_status register_candidate(struct gw_retrain_step *step, const struct g
                                                  .features = step->self->runtime->features,
                                                  .metrics_json = (const char *)metrics.data,
                                                  .lineage_json = (const char *)lineage.data};
-    const struct gw_registry_change change = {.actor = GW_RETRAIN_ACTOR, .reason = step->run->reason, .idempotency_key = key};
+    const struct gw_registry_change change = {
+        .actor = GW_RETRAIN_ACTOR, .reason = step->run->reason, .idempotency_key = key};
     GW_TRY(gw_registry_register(step->self->registry, &request, &change, &outcome, err));
     *ret_version = outcome.version;
     return GW_OK;
@@ -95,7 +96,8 @@ static gw_status act_on_verdict(struct gw_retrain_step *step, const struct gw_bu
     return gw_retrain_move(step, GW_RUN_REGISTERED, &change, err);
 }
 
-static gw_status compare(struct gw_retrain_step *step, struct gw_bundle *candidate, struct gw_bundle *champion, gw_err *err)
+static gw_status compare(struct gw_retrain_step *step, struct gw_bundle *candidate, struct gw_bundle *champion,
+                         gw_err *err)
 {
     const struct gw_config *config = step->self->runtime->config;
     struct gw_retrain_verdict verdict = {.reason = ""};
@@ -140,7 +142,8 @@ gw_status gw_retrain_step_registered(struct gw_retrain_step *step, gw_err *err)
     struct gw_registry_outcome outcome = {0};
     int64_t shadow_ms = gw_config_duration_us(step->self->runtime->config, GW_OPT_RETRAIN_SHADOW) / 1000;
     snprintf(key, sizeof key, "shadow:%s", step->run->id);
-    const struct gw_registry_change change = {.actor = GW_RETRAIN_ACTOR, .reason = step->run->id, .idempotency_key = key};
+    const struct gw_registry_change change = {
+        .actor = GW_RETRAIN_ACTOR, .reason = step->run->id, .idempotency_key = key};
     if (shadow_ms > 0) {
         GW_TRY(gw_registry_shadow(step->self->registry, step->run->model, step->run->version, true, &change, &outcome,
                                   err));
@@ -176,10 +179,9 @@ static gw_status withdraw(struct gw_retrain_step *step, gw_err *err)
     }
     GW_TRY(gw_registry_get_version(step->self->registry, step->run->model, step->run->version, &step->self->arena,
                                    &version, err));
-    return version.state == GW_ROLLOUT_SHADOW
-               ? gw_registry_shadow(step->self->registry, step->run->model, step->run->version, false, &change,
-                                    &outcome, err)
-               : GW_OK;
+    return version.state == GW_ROLLOUT_SHADOW ? gw_registry_shadow(step->self->registry, step->run->model,
+                                                                   step->run->version, false, &change, &outcome, err)
+                                              : GW_OK;
 }
 
 gw_status gw_retrain_step_shadow(struct gw_retrain_step *step, gw_err *err)

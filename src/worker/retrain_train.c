@@ -130,12 +130,28 @@ static gw_status start(struct child *child, gw_err *err)
     snprintf(eta, sizeof eta, "%.17g", m->eta);
     snprintf(seed, sizeof seed, "%" PRIu64, m->seed);
     snprintf(threads, sizeof threads, "%" PRIu64, m->threads);
-    const char *const argv[ARGUMENTS_MAX] = {
-        program,  "--rows", child->options->train_path, "--out",     child->options->out_directory,
-        "--model", m->model, "--heads",                  m->heads,    "--trees",
-        trees,    "--depth", depth,                      "--eta",     eta,
-        "--seed", seed,      "--threads",                threads,     "--progress",
-        "json",   NULL};
+    const char *const argv[ARGUMENTS_MAX] = {program,
+                                             "--rows",
+                                             child->options->train_path,
+                                             "--out",
+                                             child->options->out_directory,
+                                             "--model",
+                                             m->model,
+                                             "--heads",
+                                             m->heads,
+                                             "--trees",
+                                             trees,
+                                             "--depth",
+                                             depth,
+                                             "--eta",
+                                             eta,
+                                             "--seed",
+                                             seed,
+                                             "--threads",
+                                             threads,
+                                             "--progress",
+                                             "json",
+                                             NULL};
     return spawn(child, (char *const *)(uintptr_t)argv, err);
 }
 
@@ -299,7 +315,8 @@ static gw_status judge(struct child *child, int status, gw_err *err)
         return gw_fail(err, GW_E_BEHIND, "the trainer was ended by signal %d", WTERMSIG(status));
     }
     if (WEXITSTATUS(status) == EXIT_NO_PROGRAM) {
-        return gw_fail(err, GW_E_NOT_FOUND, "cannot start " PROGRAM ", which is neither beside this program nor in PATH");
+        return gw_fail(err, GW_E_NOT_FOUND,
+                       "cannot start " PROGRAM ", which is neither beside this program nor in PATH");
     }
     if (WEXITSTATUS(status) != 0) {
         last_words(child->options->log_path, words, sizeof words);

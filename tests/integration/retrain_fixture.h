@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the retrain tests share: a cluster, labelled examples made here, requests, and waits for a run's state. Header only.
+// What the retrain tests share: a cluster, labelled examples made here, requests, and waits for a run's state. Header
+// only.
 #pragma once
 
 #include "support/model.h"
@@ -34,9 +35,9 @@ static struct gw_registry *registry;
 static struct gw_arena arena;
 static struct cluster_worker worker;
 
-static const char *const retrain_settings[] = {
-    "retrain.rows_min=500", "retrain.positives_min=20", "retrain.trees=12", "retrain.depth=3", "retrain.eta=0.3",
-    "retrain.memory=0",     "retrain.cooldown=0s",      "retrain.shadow=200ms", NULL};
+static const char *const retrain_settings[] = {"retrain.rows_min=500", "retrain.positives_min=20", "retrain.trees=12",
+                                               "retrain.depth=3",      "retrain.eta=0.3",          "retrain.memory=0",
+                                               "retrain.cooldown=0s",  "retrain.shadow=200ms",     NULL};
 
 static inline void retrain_begin(const char *const *more)
 {
@@ -76,8 +77,8 @@ static inline uint64_t retrain_layout(void)
     return layout;
 }
 
-static inline void retrain_put_example(struct gw_rng *rng, uint64_t layout, enum retrain_labels labels, int64_t request, int64_t candidate,
-                        int64_t time_ms)
+static inline void retrain_put_example(struct gw_rng *rng, uint64_t layout, enum retrain_labels labels, int64_t request,
+                                       int64_t candidate, int64_t time_ms)
 {
     float features[16];
     for (size_t f = 0; f < test_model_feature_count; f++) {

@@ -212,7 +212,8 @@ static void another_worker_takes_over_what_a_killed_one_drove(void **state)
     (void)state;
     retrain_begin((const char *const[]){"retrain.trees=400", "retrain.eta=0.05", NULL});
     retrain_put_examples(TRUE_LABELS);
-    struct cluster_worker first = cluster_run_ready(&cluster, "retrain", (const char *const[]){"worker.instance=a", NULL});
+    struct cluster_worker first =
+        cluster_run_ready(&cluster, "retrain", (const char *const[]){"worker.instance=a", NULL});
     retrain_send(TEST_MODEL_NAME, "taken over");
     wait_until(has_trainer, first.proc, RETRAIN_WAIT_MS, "the trainer to start");
     worker = cluster_run(&cluster, "retrain", (const char *const[]){"worker.instance=b", NULL});
@@ -299,8 +300,8 @@ static struct gw_run killed_at(const char *fault, const char *id)
 static void killed_anywhere_it_ends_in_the_same_state_with_the_same_digest(void **state)
 {
     (void)state;
-    static const char *const faults[] = {"retrain.asked:kill",      "retrain.dataset:kill",    "retrain.training:kill:3",
-                                         "retrain.gating:kill",     "retrain.registered:kill", "retrain.promoted:kill"};
+    static const char *const faults[] = {"retrain.asked:kill",  "retrain.dataset:kill",    "retrain.training:kill:3",
+                                         "retrain.gating:kill", "retrain.registered:kill", "retrain.promoted:kill"};
     const struct gw_registry_change change = {.actor = "tester", .reason = "a test"};
     struct gw_registry_outcome outcome;
     char digest[GW_BUNDLE_DIGEST_BYTES];
@@ -314,8 +315,8 @@ static void killed_anywhere_it_ends_in_the_same_state_with_the_same_digest(void 
     for (size_t i = 0; i < GW_COUNT_OF(faults); i++) {
         char id[64];
         snprintf(id, sizeof id, "retrain_requests-0-%zu", i + 1);
-        assert_ok_err(
-            gw_registry_rollback(registry, TEST_MODEL_NAME, TEST_MODEL_VERSION, &change, &outcome, &err), &err);
+        assert_ok_err(gw_registry_rollback(registry, TEST_MODEL_NAME, TEST_MODEL_VERSION, &change, &outcome, &err),
+                      &err);
         struct gw_run run = killed_at(faults[i], id);
         assert_string_equal(run.digest, digest);
         assert_int_equal(run.version, (int)i + 3); // none registered twice

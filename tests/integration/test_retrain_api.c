@@ -115,5 +115,4 @@ static void a_run_is_asked_for_shown_and_listed_at_the_command_line(void **state
     retrain_end();
 }
 
-GW_TESTS(a_job_is_asked_for_looked_up_and_cancelled_by_rest,
-         a_run_is_asked_for_shown_and_listed_at_the_command_line)
+GW_TESTS(a_job_is_asked_for_looked_up_and_cancelled_by_rest, a_run_is_asked_for_shown_and_listed_at_the_command_line)
