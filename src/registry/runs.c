@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { NUMBER_BYTES = 24 };
 
@@ -55,6 +56,10 @@ static gw_status decide(struct gw_registry *registry, const struct gw_run_reques
     const char *const parameters[] = {request->model, cooldown};
     GW_CLEANUP(gw_registry_rows_cleanup) struct gw_postgres_rows *rows = NULL;
     refusal[0] = '\0';
+    if (request->refusal != NULL) {
+        say(refusal, "%s", request->refusal);
+        return GW_OK;
+    }
     if (!rules->enabled) {
         say(refusal, "retraining is switched off (retrain.enabled)");
         return GW_OK;
@@ -109,18 +114,55 @@ static gw_status insert(struct gw_registry *registry, const struct gw_run_reques
     return GW_OK;
 }
 
+static gw_status copy_text(struct gw_arena *arena, const char *text, const char **ret_copy, gw_err *err)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = gw_arena_alloc(arena, size);
+    if (copy == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory for a run");
+    }
+    memcpy(copy, text, size);
+    *ret_copy = copy;
+    return GW_OK;
+}
+
+static gw_status tell_refusal(const struct gw_run_request *request, const char *id, const char *refusal,
+                              struct gw_arena *arena, struct gw_run *ret_run, gw_err *err)
+{
+    *ret_run = (struct gw_run){.topic = request->topic,
+                               .partition = request->partition,
+                               .offset = request->offset,
+                               .model = request->model,
+                               .state = GW_RUN_REFUSED,
+                               .reason = request->reason,
+                               .actor = request->actor,
+                               .requested_ms = request->requested_ms,
+                               .manifest = "",
+                               .manifest_hash = "",
+                               .digest = "",
+                               .gate_json = "",
+                               .cancel_by = ""};
+    GW_TRY(copy_text(arena, id, &ret_run->id, err));
+    return copy_text(arena, refusal, &ret_run->verdict, err);
+}
+
+// Records the decision and gives it.
 static gw_status ask(struct gw_registry *registry, const struct gw_run_request *request,
-                     const struct gw_run_rules *rules, const char *id, gw_err *err)
+                     const struct gw_run_rules *rules, const char *id, struct gw_arena *arena, struct gw_run *ret_run,
+                     gw_err *err)
 {
     char refusal[GW_RUN_TEXT_BYTES];
     bool inserted = false;
     GW_TRY(decide(registry, request, rules, refusal, err));
+    if (refusal[0] != '\0' && request->repeats) {
+        return tell_refusal(request, id, refusal, arena, ret_run, err);
+    }
     GW_TRY(insert(registry, request, id, refusal, &inserted, err));
     if (!inserted && refusal[0] == '\0') {
         say(refusal, "another run of this model has just begun");
         GW_TRY(insert(registry, request, id, refusal, &inserted, err));
     }
-    return GW_OK;
+    return gw_runs_get(registry, id, arena, ret_run, err);
 }
 
 gw_status gw_runs_ask(struct gw_registry *registry, const struct gw_run_request *request,
@@ -132,8 +174,7 @@ gw_status gw_runs_ask(struct gw_registry *registry, const struct gw_run_request 
     if (status != GW_E_NOT_FOUND) {
         return status;
     }
-    GW_TRY(ask(registry, request, rules, id, err));
-    return gw_runs_get(registry, id, arena, ret_run, err);
+    return ask(registry, request, rules, id, arena, ret_run, err);
 }
 
 // ---- driving --------------------------------------------------------------------------------------------------------

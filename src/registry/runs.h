@@ -89,6 +89,8 @@ struct gw_run_request {
     const char *reason; // under GW_RUN_TEXT_BYTES
     const char *actor;
     int64_t requested_ms;
+    const char *refusal; // why it is not to be followed, as whoever asks knows already; NULL: nothing speaks against it
+    bool repeats; // it was asked before: a refusal leaves no row (*ret_run then says no more than id and verdict)
 };
 
 struct gw_run_rules {

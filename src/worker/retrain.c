@@ -2,11 +2,13 @@
 // retrain: requests to versions that serve. The lane records what was asked, keyed by the record's position; the rest
 // is the runs' (retrain_runs.c).
 //
+//   drift_alerts ───────┐
 //   retrain_requests ──► runs (PostgreSQL) ──► godwit-train ──► gate ──► registry ──► model_events, model_routes
 //   training_examples ──────────────────────────┘
 //
 // A record is applied before its offset is committed: after a crash it is read again and changes nothing. Whatever else
-// asks for a training some day (alerts, quality) calls gw_runs_ask with its own record's position.
+// asks for a training some day calls gw_runs_ask with its own record's position, as the schedule does.
+#include "base/clock.h"
 #include "base/faults.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -14,6 +16,7 @@
 #include "records/retrain_request.h"
 #include "registry/runs.h"
 #include "worker/relay_options.h"
+#include "worker/retrain_alert.h"
 #include "worker/retrain_runs.h"
 #include "worker/worker.h"
 
@@ -25,7 +28,10 @@ enum {
     ACTOR_BYTES = 129,
 };
 
+enum { SOURCE_REQUESTS, SOURCE_ALERTS }; // in the order of the inputs
+
 struct asked {
+    enum gw_topic topic;
     char model[GW_ROUTE_NAME_BYTES];
     char reason[GW_RUN_TEXT_BYTES];
     char actor[ACTOR_BYTES];
@@ -33,9 +39,13 @@ struct asked {
     int32_t partition;
     int64_t offset;
     uint32_t slot;
+    bool ignored; // says nothing about training
+    bool repeats;
+    const char *refusal; // static, or NULL
 };
 
 struct retrain {
+    const struct gw_runtime *runtime;
     struct gw_registry_settings settings;
     struct gw_registry *registry;
     struct gw_run_rules rules;
@@ -77,23 +87,46 @@ static gw_status check_options(struct gw_slice options, gw_err *err)
     return more ? gw_fail(err, GW_E_INVALID, "a request has no options, expected {}") : gw_json_end(&json, err);
 }
 
-static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_input *input, gw_err *err)
+static gw_status take_request(struct retrain *self, struct gw_slice body, struct asked *asked, gw_err *err)
 {
-    struct retrain *self = worker;
     struct gw_retrain_request request;
-    (void)loop;
-    if (input->body.data == NULL) {
-        return gw_fail(err, GW_E_MALFORMED, "a request without a value");
-    }
-    gw_arena_clear(&self->arena);
-    GW_TRY(gw_retrain_request_decode(input->body, &self->arena, &request, err));
-    struct asked *asked = &self->batch[self->batch_count];
-    *asked = (struct asked){
-        .at_ms = request.at_ms, .partition = input->partition, .offset = input->offset, .slot = input->slot};
+    GW_TRY(gw_retrain_request_decode(body, &self->arena, &request, err));
+    asked->topic = GW_TOPIC_RETRAIN_REQUESTS;
+    asked->at_ms = request.at_ms;
     GW_TRY(take_text("model_name", request.model_name, asked->model, sizeof asked->model, err));
     GW_TRY(take_text("reason", request.reason, asked->reason, sizeof asked->reason, err));
     GW_TRY(take_text("actor", request.actor, asked->actor, sizeof asked->actor, err));
-    GW_TRY(check_options(request.options, err));
+    return check_options(request.options, err);
+}
+
+static gw_status take_alert(struct retrain *self, struct gw_slice body, struct asked *asked, gw_err *err)
+{
+    struct gw_drift_alert alert;
+    struct gw_retrain_alert_decision decision;
+    GW_TRY(gw_drift_alert_decode(body, &self->arena, &alert, err));
+    gw_retrain_alert_decide(&alert, gw_clock_wall_ms(), &decision);
+    asked->topic = GW_TOPIC_DRIFT_ALERTS;
+    asked->at_ms = alert.at_ms;
+    asked->ignored = !decision.asks;
+    asked->repeats = decision.repeats;
+    asked->refusal = decision.refusal;
+    snprintf(asked->actor, sizeof asked->actor, "monitor");
+    snprintf(asked->reason, sizeof asked->reason, "%s", decision.reason);
+    return take_text("model_name", alert.model_name, asked->model, sizeof asked->model, err);
+}
+
+static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_input *input, gw_err *err)
+{
+    struct retrain *self = worker;
+    (void)loop;
+    if (input->body.data == NULL) {
+        return gw_fail(err, GW_E_MALFORMED, "a record without a value");
+    }
+    gw_arena_clear(&self->arena);
+    struct asked *asked = &self->batch[self->batch_count];
+    *asked = (struct asked){.partition = input->partition, .offset = input->offset, .slot = input->slot};
+    GW_TRY(input->source == SOURCE_ALERTS ? take_alert(self, input->body, asked, err)
+                                          : take_request(self, input->body, asked, err));
     if (!gw_route_name_is_valid(asked->model, sizeof asked->model)) {
         return gw_fail(err, GW_E_INVALID, "no model can have the name '%.60s'", asked->model);
     }
@@ -114,13 +147,19 @@ static void discard(void *worker, bool aborted)
 static gw_status apply(struct retrain *self, struct gw_loop *loop, const struct asked *asked, gw_err *err)
 {
     struct gw_run run;
-    const struct gw_run_request request = {.topic = "retrain_requests",
+    if (asked->ignored) {
+        gw_loop_settle(loop, asked->slot, GW_OUTCOME_IGNORED);
+        return GW_OK;
+    }
+    const struct gw_run_request request = {.topic = self->runtime->defs[asked->topic]->name,
                                            .partition = asked->partition,
                                            .offset = asked->offset,
                                            .model = asked->model,
                                            .reason = asked->reason,
                                            .actor = asked->actor[0] != '\0' ? asked->actor : "unknown",
-                                           .requested_ms = asked->at_ms};
+                                           .requested_ms = asked->at_ms,
+                                           .refusal = asked->refusal,
+                                           .repeats = asked->repeats};
     gw_arena_clear(&self->arena);
     gw_status status = gw_runs_ask(self->registry, &request, &self->rules, &self->arena, &run, err);
     if (gw_status_class(status) == GW_CLASS_RECORD) { // such as text that is no UTF-8
@@ -175,6 +214,7 @@ static void free_retrain(void *worker)
 static gw_status open_retrain(struct retrain *self, const struct gw_runtime *runtime, gw_err *err)
 {
     const struct gw_config *config = runtime->config;
+    self->runtime = runtime;
     static const char help[] = "Requests by the decision about them.";
     self->rules = (struct gw_run_rules){.enabled = gw_config_bool(config, GW_OPT_RETRAIN_ENABLED),
                                         .cooldown_s = gw_config_duration_us(config, GW_OPT_RETRAIN_COOLDOWN) / 1000000};
@@ -191,7 +231,8 @@ static gw_status open_retrain(struct retrain *self, const struct gw_runtime *run
 
 static gw_status make_lane(const struct gw_runtime *runtime, uint32_t slot, struct gw_lane *lane, gw_err *err)
 {
-    static const enum gw_topic inputs[] = {GW_TOPIC_RETRAIN_REQUESTS};
+    static const enum gw_topic inputs[] = {
+        [SOURCE_REQUESTS] = GW_TOPIC_RETRAIN_REQUESTS, [SOURCE_ALERTS] = GW_TOPIC_DRIFT_ALERTS};
     struct retrain *self = gw_mem_calloc(1, sizeof *self);
     if (self == NULL) {
         return gw_fail(err, GW_E_MEMORY, "no memory for retrain");

@@ -35,6 +35,7 @@
     X(MONITOR_STATE, "monitor_state")                                                                                  \
     X(MODEL_QUALITY, "model_quality")                                                                                  \
     X(SERVING_METRICS, "serving_metrics")                                                                              \
+    X(DRIFT_ALERTS, "drift_alerts")                                                                                    \
     X(RETRAIN_REQUESTS, "retrain_requests")                                                                            \
     X(MODEL_EVENTS, "model_events")                                                                                    \
     X(MODEL_ROUTES, "model_routes")
@@ -57,7 +58,8 @@ enum gw_topic {
     X("label", SERVED_CANDIDATES, START)                                                                               \
     X("label", ENTITY_EVENTS, START)                                                                                   \
     X("monitor", LABEL_SAMPLES, START)                                                                                 \
-    X("retrain", RETRAIN_REQUESTS, START)
+    X("retrain", RETRAIN_REQUESTS, START)                                                                              \
+    X("retrain", DRIFT_ALERTS, START)
 
 #define GW_LOG_ID_BYTES 16
 

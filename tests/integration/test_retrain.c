@@ -3,6 +3,8 @@
 // it ends in the same state with the same digest.
 #include "integration/retrain_fixture.h"
 
+#include "records/drift_alert.h"
+
 #include <dirent.h>
 #include <signal.h>
 
@@ -144,6 +146,49 @@ static void a_training_is_cancelled(void **state)
     assert_ok_err(gw_runs_cancel(registry, "retrain_requests-0-0", "tester", &err), &err);
     struct gw_run run = retrain_wait_for("retrain_requests-0-0", GW_RUN_CANCELLED);
     assert_int_equal(run.version, 0);
+    cluster_stop(&worker);
+    retrain_end();
+}
+
+static void send_alert(const char *kind, const char *state, int64_t at_ms)
+{
+    const struct gw_drift_alert alert = {.alert_id = gw_slice_text("a1"),
+                                         .model_name = gw_slice_text(TEST_MODEL_NAME),
+                                         .model_version = TEST_MODEL_VERSION,
+                                         .state = gw_slice_text(state),
+                                         .kind = gw_slice_text(kind),
+                                         .stream = gw_slice_text("is_favorited"),
+                                         .severity = gw_slice_text("high"),
+                                         .at_ms = at_ms};
+    RECORDS_ENCODE(&cluster, GW_TOPIC_DRIFT_ALERTS, gw_drift_alert_encode, &alert);
+    records_put(&cluster, GW_TOPIC_DRIFT_ALERTS, 0, 0, gw_buf_slice(&cluster.value), NULL, 0);
+    records_flush(&cluster);
+}
+
+static void an_alert_of_harmful_drift_asks_and_others_do_not(void **state)
+{
+    (void)state;
+    int64_t now_ms = gw_clock_wall_ms();
+    retrain_begin((const char *const[]){"retrain.cooldown=1h", NULL});
+    retrain_put_examples(TRUE_LABELS);
+    worker = cluster_run_ready(&cluster, "retrain", NULL);
+    send_alert("feature", "open", now_ms);
+    send_alert("feature", "update", now_ms);                    // no row
+    send_alert("concept", "open", now_ms - 2 * 60 * 60 * 1000); // stale
+    send_alert("concept", "update", now_ms);
+    struct gw_run run = retrain_wait_for("drift_alerts-0-3", GW_RUN_PROMOTED);
+    assert_true(retrain_says(run.reason, "concept drift of 'is_favorited'"));
+    assert_int_equal(retrain_champion(), 2);
+    run = retrain_wait_for("drift_alerts-0-0", GW_RUN_REFUSED);
+    assert_true(retrain_says(run.verdict, "harm"));
+    run = retrain_wait_for("drift_alerts-0-2", GW_RUN_REFUSED);
+    assert_true(retrain_says(run.verdict, "old"));
+    send_alert("concept", "update", now_ms); // cool-down: no row
+    send_alert("concept", "close", now_ms);  // no row
+    send_alert("concept", "open", now_ms);
+    run = retrain_wait_for("drift_alerts-0-6", GW_RUN_REFUSED);
+    assert_true(retrain_says(run.verdict, "cooldown"));
+    assert_int_equal(registry_number(cluster.registry.postgres, "SELECT count(*) FROM registry_runs"), 4);
     cluster_stop(&worker);
     retrain_end();
 }
@@ -327,6 +372,6 @@ static void killed_anywhere_it_ends_in_the_same_state_with_the_same_digest(void 
 
 GW_TESTS(a_request_ends_in_a_better_champion_that_can_be_rolled_back, poisoned_labels_promote_nothing,
          a_model_that_answers_the_base_rate_fails_the_gate, decisions_not_to_train_are_recorded,
-         a_training_is_cancelled, a_killed_trainer_is_started_again, another_worker_takes_over_what_a_killed_one_drove,
-         a_lost_session_of_the_database_loses_nothing, a_schedule_asks_once_in_each_span,
-         killed_anywhere_it_ends_in_the_same_state_with_the_same_digest)
+         a_training_is_cancelled, an_alert_of_harmful_drift_asks_and_others_do_not, a_killed_trainer_is_started_again,
+         another_worker_takes_over_what_a_killed_one_drove, a_lost_session_of_the_database_loses_nothing,
+         a_schedule_asks_once_in_each_span, killed_anywhere_it_ends_in_the_same_state_with_the_same_digest)

@@ -73,6 +73,7 @@ static void write_topics(const struct cluster *cluster)
         {"monitor_state", "MonitorState", "partitions = 2\ncleanup.policy = compact\n"},
         {"model_quality", "ModelQuality", "partitions = 1\n"},
         {"serving_metrics", "ServingMetrics", "partitions = 1\n"},
+        {"drift_alerts", "DriftAlert", "partitions = 1\ndlq = true\n"},
         {"retrain_requests", "RetrainRequest", "partitions = 1\ndlq = true\n"},
         {"model_events", "ModelEvent", "partitions = 1\n"},
         {"model_routes", "ModelRoute", "partitions = 1\ncleanup.policy = compact\n"},
