@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { TRAININGS_MAX = 5 }; // of one run: kills and crashes, not rounds
 
@@ -71,10 +72,14 @@ gw_status gw_retrain_load_version(struct gw_retrain_step *step, const char *dige
 {
     char path[GW_RETRAIN_PATH_BYTES];
     GW_TRY(gw_artefacts_fetch(step->self->registry, step->self->cache, digest, path, sizeof path, err));
+    int held = gw_artefacts_hold(step->self->cache, digest);
     gw_status status = gw_bundle_load(path, ret_bundle, err);
     if (status == GW_E_MISMATCH || status == GW_E_MALFORMED || status == GW_E_NOT_FOUND) {
-        gw_artefacts_forget(step->self->cache, digest); // a damaged cache; the next attempt fetches it anew
-        return gw_fail(err, GW_E_BEHIND, "the champion's cached artefact is damaged");
+        gw_artefacts_forget_held(step->self->cache, digest, held); // damaged: the next attempt fetches it anew
+        status = gw_fail(err, GW_E_BEHIND, "the champion's cached artefact is damaged");
+    }
+    if (held >= 0) {
+        close(held);
     }
     return status;
 }
