@@ -138,6 +138,8 @@ X(SCORE_SERVED_SAMPLE_SYNC, "score", "served_sample_sync", DOUBLE, "1", "0", "1"
   "the same for the synchronous lane")                                                                                 \
 X(SCORE_FLAT_SAMPLE, "score", "flat_sample", DOUBLE, "0.001", "0", "1", "share",                                       \
   "share of requests that are also written as flat rows for sinks")                                                    \
+X(SCORE_FEATURE_SAMPLES, "score", "feature_samples", U64, "2000", "0", "1000000", "samples/s",                         \
+  "most requests of a lane of which one candidate is sampled for drift; beyond it a hash chooses; 0 for none")         \
                                                                                                                        \
 X(LABEL_COMMIT_INTERVAL, "label", "commit_interval", DURATION, "250ms", "1ms", "10s", "",                              \
   "age at which a transaction commits; a window that changes often is written once in each")                           \
@@ -170,6 +172,22 @@ X(MONITOR_COMMIT_INTERVAL, "monitor", "commit_interval", DURATION, "1s", "1ms", 
   "age at which a transaction commits; windows that changed are written once in each")                                 \
 X(MONITOR_THREADS, "monitor", "threads", U64, "1", "1", "64", "threads",                                               \
   "members of the consumer group in this process")                                                                     \
+X(MONITOR_DRIFT_DAYS, "monitor", "drift_days", DOUBLE, "30", "0.001", "36500", "days",                                 \
+  "mean time between false alarms of one version's features and score together, or of one head's loss")                \
+X(MONITOR_DRIFT_RATE, "monitor", "drift_rate", DOUBLE, "1000", "0.001", "1000000", "samples/s",                        \
+  "rate of samples for which drift_days holds; at a lower one false alarms are rarer, at a higher one more frequent")  \
+X(MONITOR_DRIFT_NAMES, "monitor", "drift_names", DOUBLE, "0.01", "0.000001", "1", "share",                             \
+  "share of the streams that an alarm names which may be named wrongly (alpha of e-BH)")                               \
+X(MONITOR_DRIFT_CALM, "monitor", "drift_calm", DURATION, "1m", "1s", "7d", "",                                         \
+  "time without evidence after which an alert closes")                                                                 \
+X(MONITOR_DRIFT_COOLDOWN, "monitor", "drift_cooldown", DURATION, "10m", "0s", "30d", "",                               \
+  "time after an alert has closed in which its stream opens no other one")                                             \
+X(MONITOR_DRIFT_UPDATE, "monitor", "drift_update", DURATION, "5m", "1s", "7d", "",                                     \
+  "time between updates of an alert that stays open")                                                                  \
+X(MONITOR_VERSIONS_MAX, "monitor", "versions_max", U64, "32", "1", "10000", "versions",                                \
+  "versions of a partition that are watched for drift; the one sampled longest ago makes room")                        \
+X(MONITOR_VERSION_IDLE, "monitor", "version_idle", DURATION, "15m", "1s", "30d", "",                                   \
+  "a version that gave no sample for so long while another one of its model did is watched no more")                   \
                                                                                                                        \
 X(RETRAIN_ENABLED, "retrain", "enabled", BOOL, "true", "", "", "",                                                     \
   "kill switch: false refuses every training, and records that")                                                       \
@@ -209,6 +227,22 @@ X(RETRAIN_TIME_LIMIT, "retrain", "time_limit", DURATION, "1h", "1s", "30d", "", 
   "a training that takes longer is ended and the run has failed")                                                      \
 X(RETRAIN_SHADOW, "retrain", "shadow", DURATION, "30s", "0s", "30d", "",                                               \
   "how long a version that passed scores unseen before it is promoted")                                                \
+X(RETRAIN_CANARY, "retrain", "canary", DURATION, "30s", "0s", "30d", "",                                               \
+  "how long a version then serves a share of users before it is promoted; 0s for not at all")                          \
+X(RETRAIN_CANARY_SHARE, "retrain", "canary_share", DOUBLE, "0.1", "0.0001", "0.5", "share",                            \
+  "that share")                                                                                                        \
+X(RETRAIN_ROLLBACK, "retrain", "rollback", BOOL, "true", "", "", "",                                                   \
+  "take a promotion or canary back when rows served since then prove it worse than what it replaced, whoever did it")  \
+X(RETRAIN_PROBATION, "retrain", "probation", DURATION, "1d", "1s", "365d", "",                                         \
+  "rows served within so long after a promotion are evidence about it")                                                \
+X(RETRAIN_WORSE_MARGIN, "retrain", "worse_margin", DOUBLE, "0.002", "0", "1", "nats",                                  \
+  "log loss by which a promoted version may be worse without being taken back")                                        \
+X(RETRAIN_WORSE_ALPHA, "retrain", "worse_alpha", DOUBLE, "0.001", "0.000000001", "0.5", "probability",                 \
+  "chance that a promotion is taken back which is not worse by that margin, over its whole probation")                 \
+X(RETRAIN_DECAY, "retrain", "decay", DOUBLE, "0.05", "0.001", "10", "share",                                           \
+  "rise of a champion's live normalised entropy over its value at training that asks for a training")                  \
+X(RETRAIN_REFERENCE_MAX, "retrain", "reference_max", U64, "200000", "1000", "10000000", "rows",                        \
+  "newest feature samples that become a version's drift reference")                                                    \
                                                                                                                        \
 X(BRIDGE_ADDRESS, "bridge", "address", TEXT, "127.0.0.1", "1", "300", "",                                              \
   "where dashboard and API listen; not loopback needs a token")                                                        \

@@ -23,17 +23,12 @@ const struct gw_drift_bank_options gw_drift_bank_defaults = {
 
 const char *gw_drift_alarm_kind_name(enum gw_drift_alarm_kind kind)
 {
-    switch (kind) {
-    case GW_DRIFT_OF_FEATURE:
-        return "feature";
-    case GW_DRIFT_OF_SCORE:
-        return "score";
-    case GW_DRIFT_OF_MISSING:
-        return "missing";
-    case GW_DRIFT_OF_UNSEEN:
-        return "unseen";
-    }
-    return "?";
+    static const char *const names[] = {
+#define X(suffix, name) [GW_DRIFT_OF_##suffix] = name,
+        GW_DRIFT_ALARM_KIND_MAP(X)
+#undef X
+    };
+    return (size_t)kind < GW_COUNT_OF(names) ? names[kind] : "?";
 }
 
 static gw_status check_options(const struct gw_drift_bank_options *options, uint32_t detectors, gw_err *err)
@@ -289,6 +284,32 @@ uint64_t gw_drift_bank_rows(const struct gw_drift_bank *bank)
 double gw_drift_bank_mean(const struct gw_drift_bank *bank)
 {
     return bank->mean;
+}
+
+gw_status gw_drift_bank_retire(struct gw_drift_bank *bank, const struct gw_drift_sink *sink, gw_err *err)
+{
+    for (uint32_t i = 0; i < BANK_KINDS * bank->stream_count; i++) {
+        struct bank_stream *stream = &bank->streams[i / BANK_KINDS];
+        int kind = (int)(i % BANK_KINDS);
+        const struct gw_drift_episode *episode = &stream->episode[kind];
+        if (episode->state != GW_DRIFT_OPEN) {
+            continue;
+        }
+        struct gw_drift_alarm alarm = {.move = GW_DRIFT_SAY_CLOSE,
+                                       .severity = episode->severity,
+                                       .stream = stream->feature->name,
+                                       .episode = episode->number,
+                                       .e = (double)stream->e[kind],
+                                       .mean_e = bank->mean,
+                                       .threshold = bank->options.threshold,
+                                       .sample_count = episode->sample_count,
+                                       .from_ms = episode->from_ms,
+                                       .at_ms = bank->now_ms};
+        gw_drift_bank_explain(bank, stream, kind, &alarm);
+        gw_drift_bank_promise(bank, stream, kind, &alarm.promise);
+        GW_TRY(sink->alarm(sink->context, &alarm, err));
+    }
+    return GW_OK;
 }
 
 uint32_t gw_drift_bank_open(const struct gw_drift_bank *bank)

@@ -30,8 +30,20 @@ struct gw_drift_bank_options {
 // update every five.
 extern const struct gw_drift_bank_options gw_drift_bank_defaults;
 
-enum gw_drift_alarm_kind { GW_DRIFT_OF_FEATURE, GW_DRIFT_OF_SCORE, GW_DRIFT_OF_MISSING, GW_DRIFT_OF_UNSEEN };
-const char *gw_drift_alarm_kind_name(enum gw_drift_alarm_kind kind); // "feature", "score", "missing", "unseen"
+// X(suffix, name). CONCEPT is the loss's (loss.h).
+#define GW_DRIFT_ALARM_KIND_MAP(X)                                                                                     \
+    X(FEATURE, "feature")                                                                                              \
+    X(SCORE, "score")                                                                                                  \
+    X(MISSING, "missing")                                                                                              \
+    X(UNSEEN, "unseen")                                                                                                \
+    X(CONCEPT, "concept")
+
+enum gw_drift_alarm_kind {
+#define X(suffix, name) GW_DRIFT_OF_##suffix,
+    GW_DRIFT_ALARM_KIND_MAP(X)
+#undef X
+};
+const char *gw_drift_alarm_kind_name(enum gw_drift_alarm_kind kind);
 
 // Valid during the call it is given to.
 struct gw_drift_alarm {
@@ -84,6 +96,9 @@ GW_CHECK gw_status gw_drift_bank_feed(struct gw_drift_bank *bank, const float *v
 // the input that a replay passes too.
 void gw_drift_bank_set_harm(struct gw_drift_bank *bank, double harm);
 
+// Ends the watch: a close for each open episode, in the order of streams. The bank is only to be freed afterwards.
+GW_CHECK gw_status gw_drift_bank_retire(struct gw_drift_bank *bank, const struct gw_drift_sink *sink, gw_err *err);
+
 // Gives every state that has changed since the last flush to the sink: "bank", then one a stream, named after it with
 // "stream/" in front. Nothing when no row came in.
 GW_CHECK gw_status gw_drift_bank_flush(struct gw_drift_bank *bank, const struct gw_drift_sink *sink, gw_err *err);
@@ -95,6 +110,7 @@ GW_CHECK gw_status gw_drift_bank_restore(struct gw_drift_bank *bank, const char 
 // After the last, before any row: GW_E_MISMATCH when states are missing or not of the same row.
 GW_CHECK gw_status gw_drift_bank_restored(struct gw_drift_bank *bank, gw_err *err);
 
+double gw_drift_bank_rate(const struct gw_drift_bank *bank); // rows a second lately; 0 while no time has passed
 uint64_t gw_drift_bank_rows(const struct gw_drift_bank *bank);
 double gw_drift_bank_mean(const struct gw_drift_bank *bank);   // evidence of the quiet streams over m, now
 uint32_t gw_drift_bank_open(const struct gw_drift_bank *bank); // episodes open now

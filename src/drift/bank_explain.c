@@ -36,8 +36,8 @@ uint64_t gw_drift_bank_window(const struct gw_drift_bank *bank, const struct ban
     return total;
 }
 
-// Rows a second over the blocks at hand.
-static double rate_of(const struct gw_drift_bank *bank)
+// Over the blocks at hand.
+double gw_drift_bank_rate(const struct gw_drift_bank *bank)
 {
     uint64_t blocks = (bank->rows + BANK_BLOCK_ROWS - 1) / BANK_BLOCK_ROWS;
     uint32_t back = (uint32_t)GW_MIN(blocks, (uint64_t)BANK_BLOCKS);
@@ -93,7 +93,7 @@ static void explain_absence(const struct bank_stream *stream, const double *coun
 void gw_drift_bank_promise(const struct gw_drift_bank *bank, const struct bank_stream *stream, int kind,
                            struct gw_drift_promise *ret_promise)
 {
-    double rate = rate_of(bank);
+    double rate = gw_drift_bank_rate(bank);
     // One stream alone must lift the mean of all, so it needs m times the threshold.
     double threshold = bank->options.threshold * BANK_KINDS * bank->stream_count;
     double (*smallest)(const struct gw_drift_feature *, double, double) =
@@ -124,7 +124,7 @@ void gw_drift_bank_explain(const struct gw_drift_bank *bank, const struct bank_s
     alarm->jensen_shannon = gw_drift_jensen_shannon(feature->share, counts, feature->row_count, GW_DRIFT_EVIDENTLY);
     alarm->jensen_shannon_by_chance =
         gw_drift_jensen_shannon_by_chance(feature->bin_count, m, n, tau, by_chance_share, GW_DRIFT_EVIDENTLY);
-    alarm->rate_per_s = rate_of(bank);
+    alarm->rate_per_s = gw_drift_bank_rate(bank);
 }
 
 void gw_drift_bank_view(const struct gw_drift_bank *bank, uint32_t index, struct gw_drift_view *ret_view)

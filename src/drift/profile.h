@@ -85,11 +85,14 @@ struct gw_drift_rows {
     uint32_t feature_count;
     const char *const *names; // [feature_count], each at most GW_DRIFT_NAME_BYTES_MAX bytes
 
-    // Rows with scores and outcomes, in time order; those of a hold-out, as training rows flatter the loss.
-    size_t scored_count;        // 0: neither score nor heads
-    const float *scores;        // [scored_count], or NULL
-    const float *probabilities; // [scored_count][head_count], in [0, 1]
-    const uint8_t *labels;      // [scored_count][head_count], 0 or 1
+    // Scores of rows like those that are watched, in time order.
+    size_t score_count;  // 0: the score is not watched
+    const float *scores; // [score_count]
+
+    // Rows with outcomes, in time order; those of a hold-out, as training rows flatter the loss.
+    size_t labelled_count;      // 0: no heads
+    const float *probabilities; // [labelled_count][head_count], in [0, 1]
+    const uint8_t *labels;      // [labelled_count][head_count], 0 or 1
     uint32_t head_count;
     const char *const *head_names;
 };

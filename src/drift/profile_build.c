@@ -248,7 +248,7 @@ static int by_size(const void *a, const void *b)
 static gw_status build_head(struct gw_drift_baseline *head, const struct gw_drift_rows *rows, uint32_t index,
                             bool independent, struct scratch *scratch, gw_err *err)
 {
-    size_t count = rows->scored_count;
+    size_t count = rows->labelled_count;
     size_t positives = 0;
     for (size_t i = 0; i < count; i++) {
         float probability = rows->probabilities[i * rows->head_count + index];
@@ -304,7 +304,7 @@ static gw_status fill(struct gw_drift_profile *profile, const struct gw_drift_ro
     }
     if (profile->has_score) {
         GW_TRY(set_name(profile->score->name, "score", err));
-        GW_TRY(build_feature(profile->score, rows->scores, 1, rows->scored_count, GW_DRIFT_BINS_MAX, options, scratch,
+        GW_TRY(build_feature(profile->score, rows->scores, 1, rows->score_count, GW_DRIFT_BINS_MAX, options, scratch,
                              err));
     }
     for (uint32_t i = 0; i < profile->head_count; i++) {
@@ -324,21 +324,22 @@ gw_status gw_drift_profile_build(const struct gw_drift_rows *rows, const struct 
                                  struct gw_drift_profile **ret_profile, gw_err *err)
 {
     GW_ASSERT(rows->head_count == 0 || (rows->probabilities != NULL && rows->labels != NULL));
-    bool has_score = rows->scored_count > 0 && rows->scores != NULL;
-    bool has_heads = rows->scored_count > 0 && rows->head_count > 0;
+    bool has_score = rows->score_count > 0;
+    bool has_heads = rows->labelled_count > 0 && rows->head_count > 0;
     if (rows->feature_count > GW_DRIFT_FEATURES_MAX || rows->head_count > GW_DRIFT_HEADS_MAX) {
         return gw_fail(err, GW_E_TOO_LARGE, "%u features and %u heads: allowed are %d and %d", rows->feature_count,
                        rows->head_count, GW_DRIFT_FEATURES_MAX, GW_DRIFT_HEADS_MAX);
     }
-    if (rows->row_count < GW_DRIFT_ROWS_MIN || ((has_score || has_heads) && rows->scored_count < GW_DRIFT_ROWS_MIN)) {
-        return gw_fail(err, GW_E_INVALID, "%zu rows and %zu with a score: a profile needs %d", rows->row_count,
-                       rows->scored_count, GW_DRIFT_ROWS_MIN);
+    if (rows->row_count < GW_DRIFT_ROWS_MIN || (has_score && rows->score_count < GW_DRIFT_ROWS_MIN) ||
+        (has_heads && rows->labelled_count < GW_DRIFT_ROWS_MIN)) {
+        return gw_fail(err, GW_E_INVALID, "%zu rows, %zu scores, %zu labelled rows: a profile needs %d of each",
+                       rows->row_count, rows->score_count, rows->labelled_count, GW_DRIFT_ROWS_MIN);
     }
     if (!(options->tolerance_min >= 0.0 && options->tolerance_min <= 1.0)) {
         return gw_fail(err, GW_E_INVALID, "tolerance %g: must be 0 to 1", options->tolerance_min);
     }
     struct scratch scratch = {0};
-    GW_TRY(scratch_init(&scratch, GW_MAX(rows->row_count, rows->scored_count), err));
+    GW_TRY(scratch_init(&scratch, GW_MAX(rows->row_count, GW_MAX(rows->score_count, rows->labelled_count)), err));
     struct gw_drift_profile *profile =
         gw_drift_profile_new(rows->feature_count, has_score, has_heads ? rows->head_count : 0);
     gw_status status = profile == NULL ? gw_fail(err, GW_E_MEMORY, "no memory for a profile")

@@ -38,6 +38,7 @@ struct gw_bundle_info {
     size_t primary_head;
     size_t golden_row_count;
     const char *metadata_json; // lineage and training metrics as the trainer wrote them; "{}" when absent
+    struct gw_slice profile;   // the drift reference as drift/profile.h writes it, not looked into; empty when absent
 };
 
 // Reads, checks and compiles a bundle directory, then rescores its golden rows: any margin that differs by one bit from

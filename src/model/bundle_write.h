@@ -12,6 +12,7 @@ struct gw_bundle_draft {
     struct gw_manifest manifest;
     struct gw_slice models[GW_BUNDLE_HEADS_MAX]; // file of each head, in any format of model_file.h
     struct gw_golden golden;                     // margins by the library that trained, or golden_own.h
+    struct gw_slice profile;                     // the drift reference, or empty
 };
 
 // `directory` must not exist (or be empty); its parent must. Borrows everything. GW_E_CONFLICT when it exists,

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "records/monitor_state.h"
 #include "worker/lane.h"
+#include "worker/monitor_changelog.h"
 #include "worker/monitor_quality.h"
 #include "worker/state.h"
 #include "worker/worker.h"
@@ -149,24 +150,6 @@ static gw_status process(void *worker, struct gw_loop *loop, gw_err *err)
 
 // ---- the changelog --------------------------------------------------------------------------------------------------
 
-// Key: length and bytes of the model, length and bytes of the topic, the detector.
-static bool append_part(struct gw_buf *buf, struct gw_slice part)
-{
-    uint8_t size[4];
-    gw_store_be32(size, (uint32_t)part.size);
-    return gw_buf_append(buf, size, sizeof size) == GW_OK && gw_buf_append(buf, part.data, part.size) == GW_OK;
-}
-
-static bool take_part(struct gw_slice *key, struct gw_slice *ret_part)
-{
-    if (key->size < 4 || gw_load_be32(key->data) > key->size - 4) {
-        return false;
-    }
-    *ret_part = gw_slice_make(key->data + 4, gw_load_be32(key->data));
-    *key = gw_slice_make(ret_part->data + ret_part->size, key->size - 4 - ret_part->size);
-    return true;
-}
-
 struct flush {
     struct monitor *self;
     int32_t partition;
@@ -180,9 +163,10 @@ static gw_status emit_state(void *context, struct gw_slice model, struct gw_slic
     const struct gw_slice topic = gw_slice_text(gw_runtime_topic(self->runtime, GW_TOPIC_LABEL_SAMPLES));
     gw_buf_clear(&self->key);
     gw_buf_clear(&self->value);
-    bool made = append_part(&self->key, model) && append_part(&self->key, topic) &&
-                gw_buf_append(&self->key, detector.data, detector.size) == GW_OK;
-    if (made && state.data != NULL) {
+    const struct gw_monitor_key key = {.model = model, .topic = topic, .detector = detector};
+    bool made = true;
+    GW_TRY(gw_monitor_key_write(&key, &self->key, err));
+    if (state.data != NULL) {
         const struct gw_monitor_state record = {.model_name = model,
                                                 .topic = topic,
                                                 .detector = detector,
@@ -252,15 +236,11 @@ struct restore {
 static gw_status restore_state(struct monitor *self, struct owned *owned, const struct gw_kafka_record *record,
                                gw_err *err)
 {
-    struct gw_slice detector = record->key;
-    struct gw_slice model;
-    struct gw_slice topic;
+    struct gw_monitor_key key;
     struct gw_monitor_state state = {0};
-    if (!take_part(&detector, &model) || !take_part(&detector, &topic)) {
-        return gw_fail(err, GW_E_MALFORMED, "state key of %zu bytes", record->key.size);
-    }
-    if (!gw_slice_is(topic, gw_runtime_topic(self->runtime, GW_TOPIC_LABEL_SAMPLES)) ||
-        !gw_monitor_quality_owns(detector)) {
+    GW_TRY(gw_monitor_key_read(record->key, &key, err));
+    if (!gw_slice_is(key.topic, gw_runtime_topic(self->runtime, GW_TOPIC_LABEL_SAMPLES)) ||
+        !gw_monitor_quality_owns(key.detector)) {
         return GW_OK; // another detector's
     }
     if (record->value.data != NULL) {
@@ -270,7 +250,7 @@ static gw_status restore_state(struct monitor *self, struct owned *owned, const 
         GW_TRY(gw_monitor_state_decode(body, &self->arena, &state, err));
         owned->offset = GW_MAX(owned->offset, state.offset);
     }
-    return gw_monitor_quality_restore(owned->quality, model, detector, state.state, err);
+    return gw_monitor_quality_restore(owned->quality, key.model, key.detector, state.state, err);
 }
 
 static gw_status visit_state(void *context, const struct gw_kafka_record *record, gw_err *err)

@@ -30,6 +30,7 @@
     X(PREDICTIONS_FLAT, "predictions_flat")                                                                            \
     X(SERVED_CANDIDATES, "served_candidates")                                                                          \
     X(TRAINING_EXAMPLES, "training_examples")                                                                          \
+    X(FEATURE_SAMPLES, "feature_samples")                                                                              \
     X(LABEL_SAMPLES, "label_samples")                                                                                  \
     X(LABEL_WINDOWS, "label_windows")                                                                                  \
     X(MONITOR_STATE, "monitor_state")                                                                                  \
@@ -58,8 +59,10 @@ enum gw_topic {
     X("label", SERVED_CANDIDATES, START)                                                                               \
     X("label", ENTITY_EVENTS, START)                                                                                   \
     X("monitor", LABEL_SAMPLES, START)                                                                                 \
+    X("monitor", FEATURE_SAMPLES, START)                                                                               \
     X("retrain", RETRAIN_REQUESTS, START)                                                                              \
-    X("retrain", DRIFT_ALERTS, START)
+    X("retrain", DRIFT_ALERTS, START)                                                                                  \
+    X("retrain", MODEL_QUALITY, START)
 
 #define GW_LOG_ID_BYTES 16
 

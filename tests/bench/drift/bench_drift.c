@@ -64,7 +64,7 @@ static struct model model_new(uint64_t seed, bool categories)
                                        .row_count = REFERENCE,
                                        .feature_count = FEATURES,
                                        .names = names,
-                                       .scored_count = REFERENCE,
+                                       .score_count = REFERENCE,
                                        .scores = scores};
     const struct gw_drift_build_options options = {.independent = true};
     GW_ASSERT(gw_drift_profile_build(&rows, &options, &model.profile, NULL) == GW_OK);

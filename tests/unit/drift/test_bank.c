@@ -62,7 +62,7 @@ static int setup(void)
                                        .row_count = REFERENCE,
                                        .feature_count = FEATURES,
                                        .names = names,
-                                       .scored_count = REFERENCE,
+                                       .score_count = REFERENCE,
                                        .scores = scores};
     assert_ok(gw_drift_profile_build(&rows, &(struct gw_drift_build_options){.independent = true}, &profile, NULL));
     gw_mem_free(values);

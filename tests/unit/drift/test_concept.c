@@ -40,8 +40,7 @@ static struct gw_drift_profile *reference(size_t rows)
     }
     const struct gw_drift_rows input = {.values = none,
                                         .row_count = rows,
-                                        .scored_count = rows,
-                                        .scores = p,
+                                        .labelled_count = rows,
                                         .probabilities = p,
                                         .labels = labels,
                                         .head_count = 1,
