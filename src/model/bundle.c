@@ -47,6 +47,7 @@ void gw_bundle_unref(struct gw_bundle *bundle)
     for (size_t h = 0; h < GW_BUNDLE_HEADS_MAX; h++) {
         gw_forest_free(bundle->forests[h]);
     }
+    gw_mem_free(bundle->profile);
     gw_arena_deinit(&bundle->arena);
     gw_mem_free(bundle);
 }
@@ -193,6 +194,22 @@ static gw_status load_golden(struct loader *in)
     return status;
 }
 
+// Whoever has use for the drift reference parses it; here it is bytes with a digest.
+static gw_status load_profile(struct loader *in)
+{
+    if (in->manifest.profile_file == NULL) {
+        return GW_OK;
+    }
+    GW_TRY(read_listed(in, in->manifest.profile_file, GW_BUNDLE_PROFILE_BYTES_MAX));
+    if (in->text_size == 0) {
+        return gw_fail(in->err, GW_E_INVALID, "file '%s' is empty", in->manifest.profile_file);
+    }
+    in->bundle->profile = in->text;
+    in->bundle->info.profile = gw_slice_make(in->text, in->text_size);
+    in->text = NULL;
+    return GW_OK;
+}
+
 static gw_status load(struct loader *in)
 {
     char path[GW_MODEL_PATH_BYTES];
@@ -216,6 +233,7 @@ static gw_status load(struct loader *in)
     for (size_t h = 0; h < info->head_count; h++) {
         GW_TRY(load_head(in, h));
     }
+    GW_TRY(load_profile(in));
     return load_golden(in);
 }
 

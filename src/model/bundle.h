@@ -12,9 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GW_BUNDLE_HEADS_MAX    16
-#define GW_BUNDLE_FEATURES_MAX 4096
-#define GW_BUNDLE_DIGEST_BYTES 65 // 64 lower-case hex digits and a NUL
+#define GW_BUNDLE_HEADS_MAX         16
+#define GW_BUNDLE_FEATURES_MAX      4096
+#define GW_BUNDLE_DIGEST_BYTES      65 // 64 lower-case hex digits and a NUL
+#define GW_BUNDLE_PROFILE_BYTES_MAX ((size_t)64 << 20)
 
 struct gw_bundle;
 
@@ -46,9 +47,9 @@ struct gw_bundle_info {
 // GW_E_TOO_LARGE, GW_E_UNSUPPORTED-like refusals are GW_E_INVALID with the reason.
 GW_CHECK gw_status gw_bundle_load(const char *directory, struct gw_bundle **ret_bundle, gw_err *err);
 
-// A bare model file, in any format of model_file.h, as a one-head bundle named score, without golden rows. Feature names
-// come from the file, else from `names` (may be NULL, count 0). A bundle's directory or its bundle.json is loaded as
-// gw_bundle_load does. GW_E_MALFORMED "is not a model file: ..." for anything else; GW_E_TOO_LARGE before reading.
+// A bare model file, in any format of model_file.h, as a one-head bundle named score, without golden rows. Feature
+// names come from the file, else from `names` (may be NULL, count 0). A bundle's directory or its bundle.json is loaded
+// as gw_bundle_load does. GW_E_MALFORMED "is not a model file: ..." for anything else; GW_E_TOO_LARGE before reading.
 GW_CHECK gw_status gw_bundle_load_file(const char *file, const char *const *names, size_t count,
                                        struct gw_bundle **ret_bundle, gw_err *err);
 

@@ -17,5 +17,6 @@ struct gw_bundle {
     struct gw_forest *forests[GW_BUNDLE_HEADS_MAX];
     struct gw_calibration calibrations[GW_BUNDLE_HEADS_MAX];
     char digest[GW_SHA256_HEX_BYTES];
+    char *profile;         // bytes of info.profile, NULL when absent
     struct gw_arena arena; // strings
 };

@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GOLDEN_FILE "golden.json"
+#define GOLDEN_FILE  "golden.json"
+#define PROFILE_FILE "profile.bin"
 
 struct writer {
     const struct gw_bundle_draft *draft;
@@ -74,6 +75,16 @@ static gw_status write_golden(struct writer *w)
     return write_listed(w, GOLDEN_FILE, gw_buf_slice(&text));
 }
 
+static gw_status write_profile(struct writer *w)
+{
+    w->manifest.profile_file = NULL;
+    if (w->draft->profile.size == 0) {
+        return GW_OK;
+    }
+    w->manifest.profile_file = PROFILE_FILE;
+    return write_listed(w, PROFILE_FILE, w->draft->profile);
+}
+
 static gw_status write_manifest(struct writer *w)
 {
     GW_CLEANUP(gw_buf_deinit) struct gw_buf text = {0};
@@ -87,6 +98,7 @@ static gw_status write_aside(struct writer *w, char *digest)
     w->manifest.file_count = 0;
     GW_TRY(write_heads(w));
     GW_TRY(write_golden(w));
+    GW_TRY(write_profile(w));
     GW_TRY(write_manifest(w));
     GW_TRY(gw_model_sync_directory(w->aside, w->err));
     struct gw_bundle *bundle = NULL;

@@ -8,11 +8,12 @@
 
 // The same draft gives the same bytes, and so the same digest.
 struct gw_bundle_draft {
-    // Without files and head files: those are named and digested here. Heads need name, weight, calibration.
+    // Without files, head files and profile file: those are named and digested here. Heads need name, weight,
+    // calibration.
     struct gw_manifest manifest;
     struct gw_slice models[GW_BUNDLE_HEADS_MAX]; // file of each head, in any format of model_file.h
     struct gw_golden golden;                     // margins by the library that trained, or golden_own.h
-    struct gw_slice profile;                     // the drift reference, or empty
+    struct gw_slice profile;                     // the drift reference, or empty; GW_BUNDLE_PROFILE_BYTES_MAX
 };
 
 // `directory` must not exist (or be empty); its parent must. Borrows everything. GW_E_CONFLICT when it exists,

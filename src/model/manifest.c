@@ -276,12 +276,22 @@ static gw_status check_primary(struct reader *in)
                    in->manifest->head_count);
 }
 
+// The files in use by number: those of the heads, the golden rows, the drift reference (or NULL).
+static const char *used_file(const struct gw_manifest *m, size_t index)
+{
+    if (index < m->head_count) {
+        return m->heads[index].file;
+    }
+    return index == m->head_count ? m->golden_file : m->profile_file;
+}
+
 // Every file has a digest, and every digest is of a file that is used.
 static gw_status check_files(struct reader *in)
 {
     const struct gw_manifest *m = in->manifest;
-    for (size_t h = 0; h <= m->head_count; h++) {
-        const char *name = h < m->head_count ? m->heads[h].file : m->golden_file;
+    const size_t used_count = m->head_count + (m->profile_file != NULL ? 2 : 1);
+    for (size_t u = 0; u < used_count; u++) {
+        const char *name = used_file(m, u);
         size_t matches = 0;
         for (size_t f = 0; f < m->file_count; f++) {
             matches += strcmp(m->files[f].name, name) == 0;
@@ -291,13 +301,13 @@ static gw_status check_files(struct reader *in)
         }
     }
     for (size_t f = 0; f < m->file_count; f++) {
-        bool used = strcmp(m->files[f].name, m->golden_file) == 0;
-        for (size_t h = 0; h < m->head_count; h++) {
-            used |= strcmp(m->files[f].name, m->heads[h].file) == 0;
+        bool used = false;
+        for (size_t u = 0; u < used_count; u++) {
+            used |= strcmp(m->files[f].name, used_file(m, u)) == 0;
         }
         if (!used) {
-            return gw_fail(in->err, GW_E_INVALID, "file '%.64s' is neither a head's nor the golden rows",
-                           m->files[f].name);
+            return gw_fail(in->err, GW_E_INVALID,
+                           "file '%.64s' is neither a head's nor the golden rows nor the profile", m->files[f].name);
         }
     }
     return GW_OK;
@@ -305,9 +315,9 @@ static gw_status check_files(struct reader *in)
 
 static gw_status read_manifest(struct reader *in)
 {
-    enum { FORMAT_KEY, MODEL, VERSION, FEATURES, PRIMARY, HEADS, GOLDEN, FILES, METADATA };
+    enum { FORMAT_KEY, MODEL, VERSION, FEATURES, PRIMARY, HEADS, GOLDEN, PROFILE, FILES, METADATA };
     static const char *const keys[] = {"format", "model",  "version", "features", "primary",
-                                       "heads",  "golden", "files",   "metadata"};
+                                       "heads",  "golden", "profile", "files",    "metadata"};
     struct gw_fields fields = {.keys = keys, .key_count = GW_COUNT_OF(keys)};
     GW_TRY(gw_fields_enter(&fields, &in->json, in->err));
     for (;;) {
@@ -346,6 +356,9 @@ static gw_status read_manifest(struct reader *in)
             break;
         case GOLDEN:
             GW_TRY(read_name(in, "golden file", FILE_NAME, &in->manifest->golden_file));
+            break;
+        case PROFILE:
+            GW_TRY(read_name(in, "profile file", FILE_NAME, &in->manifest->profile_file));
             break;
         case FILES:
             GW_TRY(read_files(in));
@@ -441,6 +454,10 @@ gw_status gw_manifest_write(const struct gw_manifest *manifest, struct gw_buf *o
     gw_json_array_end(&to);
     gw_json_write_key(&to, "golden");
     gw_json_write_text(&to, manifest->golden_file);
+    if (manifest->profile_file != NULL) {
+        gw_json_write_key(&to, "profile");
+        gw_json_write_text(&to, manifest->profile_file);
+    }
     gw_json_write_key(&to, "files");
     gw_json_object_begin(&to);
     for (size_t f = 0; f < manifest->file_count; f++) {

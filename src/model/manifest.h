@@ -11,7 +11,7 @@
 #define GW_MANIFEST_FILE           "bundle.json"
 #define GW_MANIFEST_BYTES_MAX      ((size_t)4 << 20)
 #define GW_MANIFEST_METADATA_BYTES ((size_t)1 << 20)
-#define GW_MANIFEST_FILES_MAX      (GW_BUNDLE_HEADS_MAX + 1) // model files and golden rows
+#define GW_MANIFEST_FILES_MAX      (GW_BUNDLE_HEADS_MAX + 2) // model files, golden rows, the drift reference
 #define GW_MANIFEST_NAME_BYTES     256                       // any name in it, with its NUL
 
 struct gw_manifest_head {
@@ -37,6 +37,7 @@ struct gw_manifest {
     struct gw_manifest_head heads[GW_BUNDLE_HEADS_MAX];
     size_t primary_head;
     const char *golden_file;
+    const char *profile_file; // NULL when there is no drift reference
     size_t file_count;
     struct gw_manifest_file files[GW_MANIFEST_FILES_MAX];
     const char *metadata_json; // one JSON value

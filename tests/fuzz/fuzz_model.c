@@ -54,6 +54,7 @@ static void read_bundle_files(struct gw_slice text)
         GW_ASSERT(status == GW_OK);
         status = gw_manifest_parse(gw_buf_slice(&written), &arena, &again, &err);
         GW_ASSERT(status == GW_OK && again.head_count == manifest.head_count);
+        GW_ASSERT((again.profile_file == NULL) == (manifest.profile_file == NULL));
     }
     gw_arena_deinit(&arena);
 

@@ -16,6 +16,7 @@ static const char *const features[] = {"likes", "age", "length", "hour"};
 
 static char folder[64]; // of one test
 static char bundle_path[80];
+static struct gw_slice profile; // of the bundles that are written
 
 static int make_folder(void **state)
 {
@@ -25,6 +26,7 @@ static int make_folder(void **state)
         return -1;
     }
     snprintf(bundle_path, sizeof bundle_path, "%s/bundle", folder);
+    profile = (struct gw_slice){0};
     return 0;
 }
 
@@ -61,6 +63,7 @@ static gw_status write_two_heads(const float *golden_margins, char *digest, gw_e
              .metadata_json = "{\"rows\": 3}"},
         .models = {gw_slice_text(model), gw_slice_text(model)},
         .golden = {.row_count = 3, .feature_count = 4, .head_count = 2, .rows = rows, .margins = margins},
+        .profile = profile,
     };
     gw_status status = gw_bundle_write(&draft, bundle_path, digest, err);
     gw_mem_free(model);
@@ -96,6 +99,7 @@ static void a_written_bundle_loads(void **state)
     assert_int_equal(info->heads[1].tree_count, 3);
     assert_int_equal(info->heads[1].depth_max, 2);
     assert_string_equal(info->heads[0].objective, "binary:logistic");
+    assert_int_equal(info->profile.size, 0);
     assert_ptr_equal(gw_bundle_ref(bundle), bundle);
     gw_bundle_unref(bundle);
     gw_bundle_unref(bundle);
@@ -310,6 +314,74 @@ static void a_changed_or_missing_file_is_noticed(void **state)
     assert_fails(gw_bundle_load("/tmp/godwit-no-such-bundle", &bundle, &err), GW_E_NOT_FOUND);
 }
 
+static void write_profile_file(const void *bytes, size_t size)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/profile.bin", bundle_path);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    fclose(file);
+}
+
+static void a_profile_is_kept_byte_by_byte_and_is_part_of_the_digest(void **state)
+{
+    (void)state;
+    static const char bytes[] = "any\0bytes\xff\n";
+    char without[GW_BUNDLE_DIGEST_BYTES];
+    char with[GW_BUNDLE_DIGEST_BYTES];
+    char other[GW_BUNDLE_DIGEST_BYTES];
+    char *const digests[] = {without, with, other};
+    const struct gw_slice profiles[] = {{0}, gw_slice_make(bytes, sizeof bytes), gw_slice_make(bytes, 3)};
+    for (size_t i = 0; i < GW_COUNT_OF(profiles); i++) {
+        struct gw_bundle *bundle = NULL;
+        gw_err err = {0};
+        profile = profiles[i];
+        snprintf(bundle_path, sizeof bundle_path, "%s/bundle_%zu", folder, i);
+        assert_ok_err(write_two_heads(fixture_margins, digests[i], &err), &err);
+        assert_ok_err(gw_bundle_load(bundle_path, &bundle, &err), &err);
+        const struct gw_slice kept = gw_bundle_info(bundle)->profile;
+        assert_int_equal(kept.size, profile.size);
+        assert_true(kept.size == 0 || memcmp(kept.data, profile.data, kept.size) == 0);
+        gw_bundle_unref(bundle);
+    }
+    assert_string_not_equal(with, without);
+    assert_string_not_equal(with, other);
+}
+
+static void a_damaged_profile_refuses_the_bundle(void **state)
+{
+    (void)state;
+    struct gw_bundle *bundle = NULL;
+    gw_err err = {0};
+    char path[160];
+    profile = gw_slice_text("a reference");
+    write_ok();
+    write_profile_file("a Reference", 11);
+    assert_fails(gw_bundle_load(bundle_path, &bundle, &err), GW_E_MISMATCH);
+    assert_non_null(strstr(err.message, "file 'profile.bin': its digest is "));
+    snprintf(path, sizeof path, "%s/profile.bin", bundle_path);
+    assert_int_equal(truncate(path, (off_t)GW_BUNDLE_PROFILE_BYTES_MAX + 1), 0);
+    assert_fails(gw_bundle_load(bundle_path, &bundle, &err), GW_E_TOO_LARGE);
+    assert_int_equal(unlink(path), 0);
+    assert_fails(gw_bundle_load(bundle_path, &bundle, &err), GW_E_NOT_FOUND);
+    assert_non_null(strstr(err.message, "profile.bin"));
+}
+
+static void wrong_profiles_in_manifests_are_refused(void **state)
+{
+    (void)state;
+    static const struct edit edits[] = {
+        {"bundle.json", "\"profile\":\"profile.bin\"", "\"profile\":\"../x\"", GW_E_INVALID, "profile file '../x'"},
+        {"bundle.json", "\"profile\":\"profile.bin\"", "\"profile\":\"x\"", GW_E_INVALID, "'x' has 0 digests"},
+        {"bundle.json", "\"profile\":\"profile.bin\"", "\"profile\":3", GW_E_INVALID, "profile file"},
+        {"bundle.json", "\"profile\":\"profile.bin\",", "", GW_E_INVALID, "'profile.bin' is neither"},
+        {"profile.bin", "reference", "", GW_E_INVALID, "file 'profile.bin' is empty"},
+    };
+    profile = gw_slice_text("reference");
+    refuse(edits, GW_COUNT_OF(edits));
+}
+
 static void a_bare_file_is_a_bundle_of_one_head(void **state)
 {
     (void)state;
@@ -321,6 +393,7 @@ static void a_bare_file_is_a_bundle_of_one_head(void **state)
     assert_string_equal(info->feature_names[0], "likes");
     assert_int_equal(info->head_count, 1);
     assert_int_equal(info->golden_row_count, 0);
+    assert_int_equal(info->profile.size, 0);
     assert_int_equal(strlen(info->digest), 64);
     gw_bundle_unref(bundle);
 }
@@ -352,6 +425,7 @@ static void names_of_a_bare_file_can_be_given(void **state)
 static void loading_survives_every_failed_allocation(void **state)
 {
     (void)state;
+    profile = gw_slice_text("reference");
     write_ok();
     struct gw_bundle *bundle = NULL;
     gw_status status = GW_E_MEMORY;
@@ -379,6 +453,9 @@ int main(void)
         TEST(wrong_golden_rows_are_refused),
         TEST(a_model_that_cannot_be_imported_is_named),
         TEST(a_changed_or_missing_file_is_noticed),
+        TEST(a_profile_is_kept_byte_by_byte_and_is_part_of_the_digest),
+        TEST(a_damaged_profile_refuses_the_bundle),
+        TEST(wrong_profiles_in_manifests_are_refused),
         TEST(a_bare_file_is_a_bundle_of_one_head),
         TEST(names_of_a_bare_file_can_be_given),
         TEST(loading_survives_every_failed_allocation),
