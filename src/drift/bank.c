@@ -10,11 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-// Evidence under this is next to none: what came before is not the drift that an alarm is about.
-#define CALM_E 8.0f
-
-#define TIME_MAX_MS (INT64_C(1) << 53)
-
 const struct gw_drift_bank_options gw_drift_bank_defaults = {
     .threshold = 30.0 * 86400.0 * 1000.0,
     .alpha = 0.01,
@@ -41,18 +36,14 @@ static gw_status check_options(const struct gw_drift_bank_options *options, uint
         return gw_fail(err, GW_E_INVALID, "threshold %g: must be %g to %g for %u detectors and alpha %g",
                        options->threshold, least, (double)GW_DRIFT_THRESHOLD_MAX, detectors, options->alpha);
     }
-    const struct gw_drift_episode_options *episode = &options->episode;
-    if (episode->rearm_ms <= 0 || episode->cooldown_ms < 0 || episode->update_ms <= 0 || !(episode->calm_e > 1.0)) {
-        return gw_fail(err, GW_E_INVALID, "an episode's spans must be positive and calm evidence over 1");
-    }
-    return GW_OK;
+    return gw_drift_episode_check(&options->episode, err);
 }
 
 static bool init_stream(struct bank_stream *stream, const struct gw_drift_feature *feature)
 {
     stream->feature = feature;
     gw_drift_detector_init(&stream->detector);
-    stream->counts = gw_mem_calloc((size_t)BANK_BLOCKS * feature->row_count, sizeof *stream->counts);
+    stream->counts = gw_mem_calloc((size_t)GW_DRIFT_BLOCKS * feature->row_count, sizeof *stream->counts);
     for (int kind = 0; kind < BANK_KINDS; kind++) {
         stream->quiet[kind] = 1.0f;
         stream->e[kind] = 1.0f;
@@ -83,7 +74,7 @@ gw_status gw_drift_bank_new(const struct gw_drift_profile *profile, const struct
     bank->options = *options;
     bank->mean = 1.0;
     bank->harm = NAN;
-    bank->now_ms = -TIME_MAX_MS;
+    bank->now_ms = -GW_DRIFT_TIME_MAX_MS;
     bank->streams = gw_mem_aligned(64, streams * sizeof *bank->streams);
     bank->evidence = gw_mem_calloc((size_t)BANK_KINDS * streams, sizeof *bank->evidence);
     bank->culprits = gw_mem_calloc((size_t)BANK_KINDS * streams, sizeof *bank->culprits);
@@ -205,30 +196,30 @@ static gw_status look(struct gw_drift_bank *bank, bool alarm, const struct gw_dr
     return GW_OK;
 }
 
-static void begin_block(struct gw_drift_bank *bank)
+static void begin_block(struct gw_drift_bank *bank, uint32_t block)
 {
-    bank->block = (bank->block + 1) % BANK_BLOCKS;
-    bank->block_rows = 0;
-    bank->block_ms[bank->block] = bank->now_ms;
-    bank->block_row[bank->block] = bank->rows;
+    bank->blocks.begin_ms[block] = bank->now_ms;
     for (uint32_t i = 0; i < bank->stream_count; i++) {
         struct bank_stream *stream = &bank->streams[i];
         uint32_t rows = stream->feature->row_count;
-        memset(stream->counts + (size_t)bank->block * rows, 0, rows * sizeof *stream->counts);
+        memset(stream->counts + (size_t)block * rows, 0, rows * sizeof *stream->counts);
+        for (int kind = 0; bank->rows == 1 && kind < BANK_KINDS; kind++) {
+            stream->calm_ms[kind] = bank->now_ms; // nothing is known from before
+        }
     }
 }
 
 // Returns what the stream's evidence adds to the alarm.
-static float feed_stream(struct gw_drift_bank *bank, struct bank_stream *stream, float value)
+static float feed_stream(struct gw_drift_bank *bank, struct bank_stream *stream, uint32_t block, float value)
 {
     const struct gw_drift_feature *feature = stream->feature;
     uint32_t row = gw_drift_feature_row(feature, value);
     struct gw_drift_evidence evidence = gw_drift_detector_feed(&stream->detector, stream->learned, feature, row);
-    stream->counts[bank->block * feature->row_count + row]++;
+    stream->counts[block * feature->row_count + row]++;
     stream->e[BANK_TILT] = evidence.tilt;
     stream->e[BANK_ABSENCE] = evidence.absence;
     for (int kind = 0; kind < BANK_KINDS; kind++) {
-        if (GW_LIKELY(stream->e[kind] < CALM_E)) {
+        if (GW_LIKELY(stream->e[kind] < GW_DRIFT_CALM_E)) {
             stream->calm_row[kind] = bank->rows;
             stream->calm_ms[kind] = bank->now_ms;
         }
@@ -243,28 +234,27 @@ gw_status gw_drift_bank_feed(struct gw_drift_bank *bank, const float *values, ui
     if (value_count != features) {
         return gw_fail(err, GW_E_MISMATCH, "row of %u values, the profile has %u", value_count, features);
     }
-    if (now_ms <= -TIME_MAX_MS || now_ms >= TIME_MAX_MS) {
+    if (!gw_drift_time_valid(now_ms)) {
         return gw_fail(err, GW_E_MISMATCH, "row of time %lld ms", (long long)now_ms);
     }
-    bool first = bank->rows == 0;
     bank->now_ms = GW_MAX(bank->now_ms, now_ms);
-    if (first || bank->block_rows == BANK_BLOCK_ROWS) {
-        begin_block(bank);
-    }
     bank->rows++;
-    bank->block_rows++;
+    uint32_t block = gw_drift_block_of(bank->rows);
+    if (gw_drift_block_begins(bank->rows)) {
+        begin_block(bank, block);
+    }
 
     double sum = 0.0;
     for (uint32_t i = 0; i < features; i++) {
-        sum += (double)feed_stream(bank, &bank->streams[i], values[i]);
+        sum += (double)feed_stream(bank, &bank->streams[i], block, values[i]);
     }
     if (bank->profile->has_score) {
-        sum += (double)feed_stream(bank, &bank->streams[features], score);
+        sum += (double)feed_stream(bank, &bank->streams[features], block, score);
     }
     bank->mean = sum / ((double)BANK_KINDS * bank->stream_count);
 
     bool alarm = bank->mean >= bank->options.threshold;
-    if (GW_UNLIKELY(alarm || (bank->busy > 0 && bank->rows - bank->looked_row >= BANK_LOOK_ROWS))) {
+    if (GW_UNLIKELY(alarm || (bank->busy > 0 && bank->rows - bank->looked_row >= GW_DRIFT_LOOK_ROWS))) {
         return look(bank, alarm, sink, err);
     }
     return GW_OK;

@@ -11,42 +11,27 @@ uint64_t gw_drift_bank_window(const struct gw_drift_bank *bank, const struct ban
                               double *counts)
 {
     uint32_t rows = stream->feature->row_count;
-    uint64_t total = 0;
     for (uint32_t b = 0; b < rows; b++) {
         counts[b] = 0.0;
     }
-    // Newest first; the change ends the window once it has enough rows.
-    for (uint32_t back = 0; back < BANK_BLOCKS; back++) {
-        uint32_t block = (bank->block + BANK_BLOCKS - back) % BANK_BLOCKS;
-        bool before_change = bank->block_row[block] < stream->calm_row[kind];
-        if (before_change && total >= BANK_WINDOW_ROWS) {
-            break;
-        }
-        uint64_t in_block = 0;
-        for (uint32_t b = 0; b < rows; b++) {
-            uint8_t count = stream->counts[block * rows + b];
-            counts[b] += count;
-            in_block += count;
-        }
-        if (in_block == 0) {
-            break;
-        }
-        total += in_block;
+    if (bank->rows == 0) {
+        return 0;
     }
-    return total;
+    uint32_t blocks = gw_drift_blocks_since(bank->rows, stream->calm_row[kind]);
+    uint64_t start = gw_drift_block_start(bank->rows, blocks - 1);
+    for (uint32_t back = 0; back < blocks; back++) {
+        const uint8_t *block =
+            stream->counts + (size_t)gw_drift_block_of(start + 1 + back * GW_DRIFT_BLOCK_ROWS) * rows;
+        for (uint32_t b = 0; b < rows; b++) {
+            counts[b] += block[b];
+        }
+    }
+    return bank->rows - start;
 }
 
-// Over the blocks at hand.
 double gw_drift_bank_rate(const struct gw_drift_bank *bank)
 {
-    uint64_t blocks = (bank->rows + BANK_BLOCK_ROWS - 1) / BANK_BLOCK_ROWS;
-    uint32_t back = (uint32_t)GW_MIN(blocks, (uint64_t)BANK_BLOCKS);
-    if (back == 0) {
-        return 0.0;
-    }
-    uint32_t oldest = (bank->block + BANK_BLOCKS + 1 - back) % BANK_BLOCKS;
-    int64_t span_ms = bank->now_ms - bank->block_ms[oldest];
-    return span_ms > 0 ? 1000.0 * (double)(bank->rows - bank->block_row[oldest]) / (double)span_ms : 0.0;
+    return gw_drift_blocks_rate(&bank->blocks, bank->rows, bank->now_ms);
 }
 
 // The rise of a share in units of its standard deviation, made alike over all shares: Cohen's h.

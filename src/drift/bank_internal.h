@@ -4,16 +4,9 @@
 
 #include "drift/bank.h"
 #include "drift/detector.h"
+#include "drift/window.h"
 
-enum {
-    BANK_BLOCKS = 32,       // the window is at most so many blocks
-    BANK_BLOCK_ROWS = 64,   // of so many rows, fewer than a uint8_t counts
-    BANK_WINDOW_ROWS = 128, // the window is at least so many rows, once there are
-    BANK_LOOK_ROWS = 64,    // between looks at open episodes
-    BANK_KINDS = 2          // tilt, absence
-};
-
-enum { BANK_TILT, BANK_ABSENCE };
+enum { BANK_TILT, BANK_ABSENCE, BANK_KINDS };
 
 struct bank_stream {
     struct gw_drift_detector detector;
@@ -23,7 +16,7 @@ struct bank_stream {
     int64_t calm_ms[BANK_KINDS];
     const struct gw_drift_feature *feature;
     struct gw_drift_learned *learned; // categorical features, else NULL
-    uint8_t *counts;                  // [BANK_BLOCKS][row_count]: rows of the window by block
+    uint8_t *counts;                  // [GW_DRIFT_BLOCKS][row_count]: rows of the window by block
     struct gw_drift_episode episode[BANK_KINDS];
     uint64_t restored_rows; // rows that the restored state stands for
     bool restored;
@@ -40,10 +33,7 @@ struct gw_drift_bank {
     uint64_t rows;       // taken in
     uint64_t looked_row; // at the last look
     uint64_t flushed_row;
-    uint32_t block;                  // index of the current block
-    uint32_t block_rows;             // in it
-    int64_t block_ms[BANK_BLOCKS];   // when it began
-    uint64_t block_row[BANK_BLOCKS]; // rows taken in before it began
+    struct gw_drift_blocks blocks;
     int64_t now_ms;
     double mean; // of the quiet streams after the last row
     double harm;

@@ -2,7 +2,7 @@
 // The bank's states: what a changelog keeps, so that a restart goes on as if nothing had happened, to the bit.
 //
 //   every record: "GWDS" version:u32 fingerprint:u64 rows:u64, then
-//   "bank":       looked_row:u64 block:u32 block_rows:u32 now_ms:i64 mean:f64 harm:f64 (block_ms:i64 block_row:u64)[32]
+//   "bank":       looked_row:u64 now_ms:i64 mean:f64 harm:f64 begin_ms:i64[32]
 //   "stream/..":  tilt:f32[16] absence:f32[16] e:f32[2] (calm_row:u64 calm_ms:i64 episode:64 bytes)[2]
 //                 counts:u8[32][rows] learned, when categorical
 #include "base/check.h"
@@ -13,12 +13,10 @@
 #include <stdio.h>
 
 static const uint32_t magic = 0x53445747; // "GWDS"
-enum { STATE_VERSION = 1 };
+enum { STATE_VERSION = 2 };
 
 static const char bank_name[] = "bank";
 static const char stream_prefix[] = "stream/";
-
-#define TIME_MAX_MS (INT64_C(1) << 53)
 
 static struct gw_drift_writer begin(struct gw_drift_bank *bank)
 {
@@ -44,15 +42,10 @@ static gw_status flush_bank(struct gw_drift_bank *bank, const struct gw_drift_si
 {
     struct gw_drift_writer writer = begin(bank);
     gw_drift_put_u64(&writer, bank->looked_row);
-    gw_drift_put_u32(&writer, bank->block);
-    gw_drift_put_u32(&writer, bank->block_rows);
     gw_drift_put_u64(&writer, (uint64_t)bank->now_ms);
     gw_drift_put_f64(&writer, bank->mean);
     gw_drift_put_f64(&writer, bank->harm);
-    for (uint32_t i = 0; i < BANK_BLOCKS; i++) {
-        gw_drift_put_u64(&writer, (uint64_t)bank->block_ms[i]);
-        gw_drift_put_u64(&writer, bank->block_row[i]);
-    }
+    gw_drift_put(&writer, bank->blocks.begin_ms, sizeof bank->blocks.begin_ms);
     return give(bank, &writer, bank_name, sink, err);
 }
 
@@ -72,7 +65,8 @@ static gw_status flush_stream(struct gw_drift_bank *bank, const struct bank_stre
         gw_drift_put_u64(&writer, (uint64_t)stream->calm_ms[kind]);
         gw_drift_put(&writer, episode, sizeof episode);
     }
-    gw_drift_put(&writer, stream->counts, (size_t)BANK_BLOCKS * stream->feature->row_count * sizeof *stream->counts);
+    gw_drift_put(&writer, stream->counts,
+                 (size_t)GW_DRIFT_BLOCKS * stream->feature->row_count * sizeof *stream->counts);
     if (stream->learned != NULL) {
         gw_drift_put(&writer, stream->learned, sizeof *stream->learned);
     }
@@ -98,53 +92,42 @@ static gw_status malformed(const char *name, gw_err *err)
     return gw_fail(err, GW_E_MALFORMED, "state '%s': not one that this program writes", name);
 }
 
-static bool time_valid(int64_t ms)
-{
-    return ms >= -TIME_MAX_MS && ms < TIME_MAX_MS;
-}
-
 static gw_status restore_bank(struct gw_drift_bank *bank, struct gw_drift_reader *reader, uint64_t rows, gw_err *err)
 {
     struct gw_drift_bank read = {.rows = rows};
     read.looked_row = gw_drift_take_u64(reader);
-    read.block = gw_drift_take_u32(reader);
-    read.block_rows = gw_drift_take_u32(reader);
     read.now_ms = (int64_t)gw_drift_take_u64(reader);
     read.mean = gw_drift_take_f64(reader);
     read.harm = gw_drift_take_f64(reader);
-    bool valid = reader->ok && read.looked_row <= rows && read.block < BANK_BLOCKS &&
-                 read.block_rows <= BANK_BLOCK_ROWS && time_valid(read.now_ms) && read.mean >= 0.0 &&
+    gw_drift_take(reader, read.blocks.begin_ms, sizeof read.blocks.begin_ms);
+    bool valid = reader->ok && reader->at == reader->bytes.size && rows <= GW_DRIFT_COUNT_MAX &&
+                 read.looked_row <= rows && gw_drift_kept_time_valid(read.now_ms) && read.mean >= 0.0 &&
                  read.mean <= (double)GW_DRIFT_E_MAX;
-    for (uint32_t i = 0; i < BANK_BLOCKS; i++) {
-        read.block_ms[i] = (int64_t)gw_drift_take_u64(reader);
-        read.block_row[i] = gw_drift_take_u64(reader);
-        valid = valid && time_valid(read.block_ms[i]) && read.block_row[i] <= rows;
+    for (uint32_t i = 0; i < GW_DRIFT_BLOCKS; i++) {
+        valid = valid && gw_drift_kept_time_valid(read.blocks.begin_ms[i]);
     }
-    if (!valid || !reader->ok || reader->at != reader->bytes.size) {
+    if (!valid) {
         return malformed(bank_name, err);
     }
     bank->rows = rows;
     bank->flushed_row = rows;
     bank->looked_row = read.looked_row;
-    bank->block = read.block;
-    bank->block_rows = read.block_rows;
     bank->now_ms = read.now_ms;
     bank->mean = read.mean;
     bank->harm = read.harm;
-    memcpy(bank->block_ms, read.block_ms, sizeof bank->block_ms);
-    memcpy(bank->block_row, read.block_row, sizeof bank->block_row);
+    bank->blocks = read.blocks;
     bank->restored = true;
     return GW_OK;
 }
 
 static bool counts_valid(const uint8_t *counts, uint32_t rows)
 {
-    for (uint32_t block = 0; block < BANK_BLOCKS; block++) {
+    for (uint32_t block = 0; block < GW_DRIFT_BLOCKS; block++) {
         uint32_t sum = 0;
         for (uint32_t b = 0; b < rows; b++) {
             sum += counts[block * rows + b];
         }
-        if (sum > BANK_BLOCK_ROWS) {
+        if (sum > GW_DRIFT_BLOCK_ROWS) {
             return false;
         }
     }
@@ -168,10 +151,11 @@ static gw_status restore_stream(struct bank_stream *stream, const char *name, st
             return malformed(name, err);
         }
         GW_TRY(gw_drift_episode_load(&stream->episode[kind], episode, err));
-        valid = valid && stream->calm_row[kind] <= rows && time_valid(stream->calm_ms[kind]) &&
+        valid = valid && stream->calm_row[kind] <= rows && gw_drift_kept_time_valid(stream->calm_ms[kind]) &&
                 stream->e[kind] >= 0.0f && stream->e[kind] <= GW_DRIFT_E_MAX;
     }
-    gw_drift_take(reader, stream->counts, (size_t)BANK_BLOCKS * stream->feature->row_count * sizeof *stream->counts);
+    gw_drift_take(reader, stream->counts,
+                  (size_t)GW_DRIFT_BLOCKS * stream->feature->row_count * sizeof *stream->counts);
     if (stream->learned != NULL) {
         gw_drift_take(reader, stream->learned, sizeof *stream->learned);
         valid = valid && gw_drift_learned_valid(stream->learned);

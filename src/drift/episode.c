@@ -2,6 +2,7 @@
 #include "drift/episode.h"
 
 #include "base/check.h"
+#include "drift/window.h"
 
 #include <math.h>
 
@@ -50,6 +51,14 @@ const char *gw_drift_episode_state_name(enum gw_drift_episode_state state)
 #undef X
     }
     return "?";
+}
+
+gw_status gw_drift_episode_check(const struct gw_drift_episode_options *options, gw_err *err)
+{
+    if (options->rearm_ms <= 0 || options->cooldown_ms < 0 || options->update_ms <= 0 || !(options->calm_e > 1.0)) {
+        return gw_fail(err, GW_E_INVALID, "an episode's spans must be positive and calm evidence over 1");
+    }
+    return GW_OK;
 }
 
 static enum gw_drift_move open_episode(struct gw_drift_episode *episode, const struct gw_drift_signal *signal)
@@ -146,9 +155,9 @@ gw_status gw_drift_episode_load(struct gw_drift_episode *episode, const uint8_t 
     };
     memcpy(&read.peak_e, from + 56, sizeof read.peak_e);
     // Times are bounded so that their differences are defined.
-    static const int64_t far_ms = INT64_C(1) << 53;
-    bool times = read.said_ms > -far_ms && read.said_ms < far_ms && read.calm_ms > -far_ms &&
-                 (read.calm_ms < far_ms || read.calm_ms == CALM_NEVER);
+    bool times = gw_drift_kept_time_valid(read.from_ms) && gw_drift_kept_time_valid(read.opened_ms) &&
+                 gw_drift_kept_time_valid(read.said_ms) &&
+                 (gw_drift_kept_time_valid(read.calm_ms) || read.calm_ms == CALM_NEVER);
     if (state > GW_DRIFT_COOLING || severity > GW_DRIFT_CRITICAL || !times || !(read.peak_e >= 0.0)) {
         return gw_fail(err, GW_E_MALFORMED, "bytes that are no episode");
     }

@@ -76,6 +76,9 @@ struct gw_drift_signal {
     uint64_t sample_count; // rows since the last call
 };
 
+// GW_E_INVALID: a span or the calm evidence out of range.
+GW_CHECK gw_status gw_drift_episode_check(const struct gw_drift_episode_options *options, gw_err *err);
+
 // Zero is a valid quiet episode.
 enum gw_drift_move gw_drift_episode_step(struct gw_drift_episode *episode,
                                          const struct gw_drift_episode_options *options,
