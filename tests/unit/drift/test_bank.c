@@ -474,6 +474,55 @@ static void a_view_tells_how_streams_stand(void **state)
     heard_deinit(&heard);
 }
 
+static void retiring_closes_what_is_open_in_the_order_of_streams(void **state)
+{
+    (void)state;
+    struct gw_drift_bank *bank = bank_new();
+    struct live live = started(13);
+    struct heard heard = {0};
+    const struct gw_drift_sink sink = sink_of(&heard);
+    assert_ok(gw_drift_bank_retire(bank, &sink, NULL));
+    feed(bank, &live, &heard, 1000);
+    assert_ok(gw_drift_bank_retire(bank, &sink, NULL));
+    assert_int_equal(heard.text.size, 0);
+
+    live.shift[2] = 1.0;
+    live.missing = 0.5;
+    feed(bank, &live, &heard, 1000);
+    uint32_t open = gw_drift_bank_open(bank);
+    assert_true(open >= 2);
+    gw_buf_clear(&heard.text);
+    assert_ok(gw_drift_bank_retire(bank, &sink, NULL));
+    assert_int_equal(heard.closed, open);
+    assert_ok(gw_buf_append(&heard.text, "", 1));
+    const char *text = (const char *)heard.text.data;
+    const char *first = strstr(text, "3 c feature #1");
+    const char *second = strstr(text, "3 holes missing #1");
+    assert_true(first == text && second != NULL);
+    assert_true(heard.last.at_ms == live.now_ms && heard.last.promise.false_alarm_days > 0.0);
+    gw_drift_bank_free(bank);
+    heard_deinit(&heard);
+}
+
+static void the_rate_is_that_of_the_newest_rows(void **state)
+{
+    (void)state;
+    struct gw_drift_bank *bank = bank_new();
+    struct live live = started(14);
+    struct heard heard = {0};
+    const struct gw_drift_sink sink = sink_of(&heard);
+    assert_true(gw_drift_bank_rate(bank) == 0.0);
+    next(&live);
+    for (int i = 0; i < 200; i++) { // a burst: no time passes, and some rows are older than the one before
+        assert_ok(gw_drift_bank_feed(bank, live.row, FEATURES, live.score, live.now_ms - i % 3, &sink, NULL));
+    }
+    assert_true(gw_drift_bank_rate(bank) == 0.0);
+    feed(bank, &live, &heard, 4000);
+    assert_true(fabs(gw_drift_bank_rate(bank) - 1000.0 / STEP_MS) < 2.0);
+    gw_drift_bank_free(bank);
+    heard_deinit(&heard);
+}
+
 static void cleanup(void **state)
 {
     (void)state;
@@ -484,4 +533,5 @@ GW_TESTS(quiet_rows_say_nothing, an_alarm_names_the_feature_its_size_and_the_pro
          a_drift_is_one_episode_that_updates_and_closes, missing_values_and_a_new_category_have_their_own_alarms,
          harm_known_raises_the_severity, a_replay_from_a_cut_says_and_keeps_the_same_bytes,
          a_flush_without_rows_gives_nothing, states_that_do_not_belong_are_refused, a_row_of_another_width_is_refused,
-         options_out_of_range_are_refused, every_failed_allocation_is_a_status, a_view_tells_how_streams_stand, cleanup)
+         options_out_of_range_are_refused, every_failed_allocation_is_a_status, a_view_tells_how_streams_stand,
+         retiring_closes_what_is_open_in_the_order_of_streams, the_rate_is_that_of_the_newest_rows, cleanup)
