@@ -12,10 +12,10 @@
 #include "label/coverage.h"
 #include "label/join.h"
 #include "worker/label_records.h"
-#include "worker/label_sampler.h"
 #include "worker/lane.h"
 #include "worker/loop.h"
 #include "worker/runtime.h"
+#include "worker/sampler.h"
 #include "worker/state.h"
 
 enum gw_label_source { GW_LABEL_SERVED, GW_LABEL_ACTIONS, GW_LABEL_SOURCES };
@@ -102,7 +102,7 @@ struct gw_label_lane {
     struct gw_arena output_arena;
     struct gw_buf scratch;
     struct gw_buf value;
-    struct gw_label_sampler sampler;
+    struct gw_sampler sampler;
 
     struct gw_label_metrics metrics;
     struct gw_label_counts totals; // committed, since the start

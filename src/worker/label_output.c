@@ -38,7 +38,7 @@ static gw_status emit_sample(struct gw_label_lane *lane, const struct gw_label_e
                              const struct gw_served_candidate *served, gw_err *err)
 {
     float factor = 1.0f;
-    if (!gw_label_sampler_take(&lane->sampler, hash_of(example), gw_clock_mono_us(), &factor)) {
+    if (!gw_sampler_take(&lane->sampler, hash_of(example), gw_clock_mono_us(), &factor)) {
         return GW_OK;
     }
     struct gw_label_sample sample =

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "worker/label_sampler.h"
+#include "worker/sampler.h"
 
 enum { HALVINGS_MAX = 30 };
 
-static void start_second(struct gw_label_sampler *sampler, uint64_t second)
+static void start_second(struct gw_sampler *sampler, uint64_t second)
 {
-    if (sampler->halvings > 0 && (second - sampler->second > 1 || sampler->given < sampler->rate_per_s / 2)) {
+    if (sampler->halvings > 0 && (second - sampler->second > 1 || 2 * sampler->given < sampler->rate_per_s)) {
         sampler->halvings--;
     }
     sampler->second = second;
@@ -13,8 +13,11 @@ static void start_second(struct gw_label_sampler *sampler, uint64_t second)
     sampler->since_half = 0;
 }
 
-bool gw_label_sampler_take(struct gw_label_sampler *sampler, uint64_t hash, uint64_t now_us, float *ret_factor)
+bool gw_sampler_take(struct gw_sampler *sampler, uint64_t hash, uint64_t now_us, float *ret_factor)
 {
+    if (sampler->rate_per_s == 0) {
+        return false;
+    }
     uint64_t second = now_us / 1000000;
     if (second != sampler->second) {
         start_second(sampler, second);

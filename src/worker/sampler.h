@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// Zero with rate_per_s set is valid: a share of 1.
-struct gw_label_sampler {
+// Zero with rate_per_s set is valid: a share of 1. All zero gives nothing.
+struct gw_sampler {
     uint64_t rate_per_s;
     uint32_t halvings;   // the share is 2^-halvings
     uint64_t second;     // monotonic
@@ -19,4 +19,4 @@ struct gw_label_sampler {
 };
 
 // Whether the sample with this key hash is given, and the factor of its weight.
-bool gw_label_sampler_take(struct gw_label_sampler *sampler, uint64_t hash, uint64_t now_us, float *ret_factor);
+bool gw_sampler_take(struct gw_sampler *sampler, uint64_t hash, uint64_t now_us, float *ret_factor);
