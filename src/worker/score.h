@@ -36,6 +36,8 @@ struct gw_score_totals {
     uint64_t score_us;
     uint64_t cpu_us; // of the lane's thread, since its start
     uint64_t served_candidates;
+    uint64_t feature_samples;
+    uint64_t feature_samples_partial; // of requests that were chosen, but answered PARTIAL: not written
     struct gw_histogram latency;
     struct gw_score_cache_totals cache; // all zero without one
     size_t served_count;

@@ -4,6 +4,7 @@
 #include "avro/framing.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "records/feature_sample.h"
 #include "records/prediction_flat.h"
 #include "records/served_candidate.h"
 
@@ -182,6 +183,36 @@ gw_status gw_score_write_served(struct gw_score_writer *writer, struct gw_loop *
         GW_TRY(send_aside(writer, loop, &output, err));
     }
     return GW_OK;
+}
+
+gw_status gw_score_write_sample(struct gw_score_writer *writer, struct gw_loop *loop,
+                                const struct gw_score_answer *answer, const struct gw_score_sample *sample, gw_err *err)
+{
+    const struct gw_score_model *model = answer->model;
+    const struct gw_score_result *result = answer->result;
+    struct gw_feature_sample record = {
+        .model_name = gw_slice_text(model->name),
+        .model_version = model->version,
+        .variant = gw_slice_text(answer->variant),
+        .layout = (int64_t)model->layout,
+        .features = gw_slice_make(result->sample_vector,
+                                  gw_bundle_info(model->bundle)->feature_count * sizeof *result->sample_vector),
+        .score = result->scores[sample->candidate],
+        .served_at_ms = answer->now_ms,
+        .weight = sample->weight,
+    };
+    record.heads.items = (float *)(uintptr_t)(result->probabilities + (size_t)sample->candidate * result->head_count);
+    record.heads.count = result->head_count;
+    if (!ENCODE(writer, GW_TOPIC_FEATURE_SAMPLES, gw_feature_sample_encode, &record)) {
+        return gw_fail(err, GW_E_MEMORY, "no memory to encode a feature sample");
+    }
+    const struct gw_slice key = record.model_name;
+    uint32_t partitions = gw_runtime_partitions(writer->runtime, GW_TOPIC_FEATURE_SAMPLES);
+    const struct gw_kafka_output output = {.topic = gw_runtime_topic(writer->runtime, GW_TOPIC_FEATURE_SAMPLES),
+                                           .partition = (int32_t)gw_hash_partition(key.data, key.size, partitions),
+                                           .key = key,
+                                           .value = gw_buf_slice(&writer->value)};
+    return send_aside(writer, loop, &output, err);
 }
 
 gw_status gw_score_write_flat(struct gw_score_writer *writer, struct gw_loop *loop,

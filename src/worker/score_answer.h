@@ -11,6 +11,7 @@
 #include "worker/loop.h"
 #include "worker/runtime.h"
 #include "worker/score_pass.h"
+#include "worker/score_sample.h"
 
 // Where a lane's records go.
 struct gw_score_writer {
@@ -47,6 +48,11 @@ GW_CHECK gw_status gw_score_write_prediction(struct gw_score_writer *writer, str
 // One served candidate for each; the result must have vectors.
 GW_CHECK gw_status gw_score_write_served(struct gw_score_writer *writer, struct gw_loop *loop,
                                          const struct gw_score_answer *answer, gw_err *err);
+
+// The feature sample of this candidate; the result must have its vector.
+GW_CHECK gw_status gw_score_write_sample(struct gw_score_writer *writer, struct gw_loop *loop,
+                                         const struct gw_score_answer *answer, const struct gw_score_sample *sample,
+                                         gw_err *err);
 
 // One flat prediction for each candidate.
 GW_CHECK gw_status gw_score_write_flat(struct gw_score_writer *writer, struct gw_loop *loop,

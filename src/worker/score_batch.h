@@ -31,8 +31,10 @@ struct gw_score_request {
     uint32_t value_name_count;
     const struct gw_score_value *context;
     uint32_t context_count;
-    bool keep_vectors; // passes keep its vectors
-    uint32_t reads;    // gw_score_batch_reads of the models that will score it: these rows are fetched
+    bool keep_vectors; // passes keep the vectors of all its candidates
+    bool keep_sample;  // passes keep that of its candidate `sample`, when it has as many
+    uint32_t sample;
+    uint32_t reads; // gw_score_batch_reads of the models that will score it: these rows are fetched
 };
 
 struct gw_score_batch;

@@ -27,6 +27,7 @@ struct pending {
     struct gw_score_target *target; // NULL: nobody was chosen
     uint32_t pass_index; // of a scored one: among the target's requests
     uint32_t *order;     // of an answered one: its candidates, best first
+    struct gw_score_sample sample; // of one in the batch
     uint32_t slot;
     const struct gw_kafka_message *source;
 };
@@ -53,6 +54,7 @@ struct lane {
     int64_t sync_deadline_us;
     uint64_t served_below; // a request is logged when its hash is below this
     uint64_t flat_below;
+    struct gw_sampler sampler;      // of feature samples
     struct gw_kafka_producer *side; // of the synchronous lane: records nobody waits for, batched
 
     struct gw_score_totals open; // since the last commit
@@ -101,6 +103,7 @@ static bool sampled(const struct gw_prediction_request *request, uint64_t below)
 static gw_status add_to_batch(struct lane *self, struct pending *pending, gw_err *err)
 {
     const struct gw_prediction_request *request = &pending->request;
+    pending->sample = gw_score_sample_choose(&self->sampler, request, gw_clock_mono_us());
     struct gw_score_value *context = gw_arena_array(&self->arena, request->context.count, sizeof *context);
     if (context == NULL) {
         return gw_fail(err, GW_E_TOO_LARGE, "requests of one batch exceed %d bytes", ARENA_LIMIT_BYTES);
@@ -115,6 +118,8 @@ static gw_status add_to_batch(struct lane *self, struct pending *pending, gw_err
                                            .context = context,
                                            .context_count = request->context.count,
                                            .keep_vectors = sampled(request, self->served_below),
+                                           .keep_sample = pending->sample.weight > 0,
+                                           .sample = pending->sample.candidate,
                                            .reads = pending->target->reads};
     uint32_t batch_index = 0;
     GW_TRY(gw_score_batch_add_request(self->batch, &added, &batch_index, err));
@@ -245,6 +250,12 @@ static gw_status keep_scored(struct lane *self, struct gw_loop *loop, const stru
     if (result.vectors != NULL) {
         GW_TRY(gw_score_write_served(&self->writer, loop, &answer, err));
         self->open.served_candidates += result.count;
+    }
+    if (result.sample_vector != NULL && result.hydration_failed) {
+        self->open.feature_samples_partial++; // what it lacks is the outage's, not the world's
+    } else if (result.sample_vector != NULL) {
+        GW_TRY(gw_score_write_sample(&self->writer, loop, &answer, &pending->sample, err));
+        self->open.feature_samples++;
     }
     return sampled(&pending->request, self->flat_below) ? gw_score_write_flat(&self->writer, loop, &answer, err)
                                                         : GW_OK;
@@ -461,6 +472,7 @@ static gw_status init(struct lane *self, gw_err *err)
     double served = gw_config_double(config, self->sync ? GW_OPT_SCORE_SERVED_SAMPLE_SYNC : GW_OPT_SCORE_SERVED_SAMPLE);
     self->served_below = share_of_hashes(served);
     self->flat_below = share_of_hashes(gw_config_double(config, GW_OPT_SCORE_FLAT_SAMPLE));
+    self->sampler.rate_per_s = gw_config_u64(config, GW_OPT_SCORE_FEATURE_SAMPLES);
     GW_TRY(gw_runtime_store(runtime, &self->store, err));
     if (self->sync) {
         const struct gw_kafka_producer_options side = {.client = &runtime->kafka, .kind = GW_KAFKA_PRODUCER_BULK};

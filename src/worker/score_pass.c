@@ -35,7 +35,9 @@ struct segments {
 struct pass_request {
     const struct gw_score_batch_request *from;
     size_t first_row;  // of the run's rows
-    size_t first_kept; // of the kept vectors
+    size_t first_kept; // of the kept vectors: those of candidates from keep_start, keep_count of them
+    uint32_t keep_start;
+    uint32_t keep_count;
     uint32_t cache_hits;
 };
 
@@ -227,6 +229,18 @@ static gw_status reserve_rows(struct gw_score_pass *pass, size_t kept_count, gw_
     return GW_OK;
 }
 
+// Which of its candidates' vectors are kept: all of them, the sample, or none.
+static void choose_kept(struct pass_request *request)
+{
+    const struct gw_score_request *said = &request->from->said;
+    if (said->keep_vectors) {
+        request->keep_count = request->from->row_count;
+    } else if (said->keep_sample && said->sample < request->from->row_count) {
+        request->keep_start = said->sample;
+        request->keep_count = 1;
+    }
+}
+
 static gw_status prepare(struct gw_score_pass *pass, const uint32_t *requests, size_t count, gw_err *err)
 {
     pass->request_count = 0;
@@ -243,7 +257,8 @@ static gw_status prepare(struct gw_score_pass *pass, const uint32_t *requests, s
         GW_ASSERT((pass->reads & ~from->said.reads) == 0);
         pass->requests[i] = (struct pass_request){.from = from, .first_row = pass->row_count, .first_kept = kept_count};
         pass->row_count += from->row_count;
-        kept_count += from->said.keep_vectors ? from->row_count : 0;
+        choose_kept(&pass->requests[i]);
+        kept_count += pass->requests[i].keep_count;
     }
     for (size_t v = 0; v < pass->view_count; v++) {
         const struct view_pass *view = &pass->views[v];
@@ -336,9 +351,11 @@ static void reorder(const struct gw_score_pass *pass, const float *vector, float
     }
 }
 
-static float *kept_vector(struct gw_score_pass *pass, const struct pass_request *request, uint32_t index)
+// Where the vector of the request's candidate is kept; NULL: it is not.
+static float *kept_vector(const struct gw_score_pass *pass, const struct pass_request *request, uint32_t index)
 {
-    return pass->kept + (request->first_kept + index) * pass->info->feature_count;
+    uint32_t at = index - request->keep_start; // huge for one before it
+    return at < request->keep_count ? pass->kept + (request->first_kept + at) * pass->info->feature_count : NULL;
 }
 
 // ---- the cache ------------------------------------------------------------------------------------------------------
@@ -408,8 +425,9 @@ static void look_up(struct gw_score_pass *pass, struct gw_score_cache *cache)
             pass->missing[row] = missing;
             memcpy(pass->probabilities + row * heads, payload + features, heads * sizeof *payload);
             pass->scores[row] = payload[features + heads];
-            if (said->keep_vectors) {
-                memcpy(kept_vector(pass, request, i), payload, features * sizeof *payload);
+            float *kept = kept_vector(pass, request, i);
+            if (kept != NULL) {
+                memcpy(kept, payload, features * sizeof *payload);
             }
         }
     }
@@ -468,8 +486,9 @@ static uint64_t score_rows(struct gw_score_pass *pass, struct gw_score_cache *ca
             }
             float *vector = pass->block + pass->block_count * pass->width;
             pass->missing[row] = assemble(pass, &pass->batch->rows[request->from->first_row + i], vector);
-            if (request->from->said.keep_vectors) {
-                reorder(pass, vector, kept_vector(pass, request, i));
+            float *kept = kept_vector(pass, request, i);
+            if (kept != NULL) {
+                reorder(pass, vector, kept);
             }
             scored++;
             pass->block_rows[pass->block_count++] = (uint32_t)row;
@@ -519,6 +538,7 @@ void gw_score_pass_result(const struct gw_score_pass *pass, size_t index, struct
 {
     GW_ASSERT(index < pass->request_count);
     const struct pass_request *request = &pass->requests[index];
+    const struct gw_score_request *said = &request->from->said;
     size_t first = request->first_row;
     *ret_result = (struct gw_score_result){
         .count = request->from->row_count,
@@ -528,8 +548,8 @@ void gw_score_pass_result(const struct gw_score_pass *pass, size_t index, struct
         .scores = pass->scores + first,
         .probabilities = pass->probabilities + first * pass->info->head_count,
         .missing_rows = pass->missing + first,
-        .vectors =
-            request->from->said.keep_vectors ? pass->kept + request->first_kept * pass->info->feature_count : NULL,
+        .vectors = said->keep_vectors ? pass->kept + request->first_kept * pass->info->feature_count : NULL,
+        .sample_vector = said->keep_sample ? kept_vector(pass, request, said->sample) : NULL,
         .cache_hits = request->cache_hits,
         .hydration_failed = pass->batch->hydration_failed,
     };

@@ -29,6 +29,7 @@ struct gw_score_result {
     const float *probabilities;  // count x head_count, row-major
     const uint8_t *missing_rows; // stored rows that were wanted and absent, per candidate
     const float *vectors;        // count x feature_count in the bundle's order, or NULL when not kept
+    const float *sample_vector;  // of the request's `sample`, or NULL when not kept
     uint32_t cache_hits;         // candidates whose score came from the cache
     bool hydration_failed;       // Redis did not answer: values are missing, not absent
 };

@@ -126,10 +126,13 @@ struct lane_metrics {
     struct gw_metric *cache_lookups;
     struct gw_metric *cache_hits;
     struct gw_metric *cache_on;
+    struct gw_metric *feature_samples;
+    struct gw_metric *feature_samples_partial;
 };
 
 // The same numbers for Prometheus, on the ops port.
-static void publish(const struct lane_metrics *metrics, const struct gw_serving_metrics *record, bool cache_on)
+static void publish(const struct lane_metrics *metrics, const struct gw_serving_metrics *record,
+                    const struct gw_score_totals *before, const struct gw_score_totals *now)
 {
     gw_metric_add(metrics->predictions, (uint64_t)record->predictions);
     gw_metric_add(metrics->requests, (uint64_t)record->requests);
@@ -137,7 +140,9 @@ static void publish(const struct lane_metrics *metrics, const struct gw_serving_
     gw_metric_set(metrics->latency_p99, record->latency_p99_us / 1e6);
     gw_metric_add(metrics->cache_lookups, (uint64_t)record->cache_lookups);
     gw_metric_add(metrics->cache_hits, (uint64_t)record->cache_hits);
-    gw_metric_set(metrics->cache_on, cache_on ? 1 : 0);
+    gw_metric_set(metrics->cache_on, now->cache.on ? 1 : 0);
+    gw_metric_add(metrics->feature_samples, now->feature_samples - before->feature_samples);
+    gw_metric_add(metrics->feature_samples_partial, now->feature_samples_partial - before->feature_samples_partial);
 }
 
 static bool make_metrics(const struct gw_score *score, struct lane_metrics *metrics)
@@ -159,9 +164,15 @@ static bool make_metrics(const struct gw_score *score, struct lane_metrics *metr
                                                    "Candidates whose score came from the prediction cache.");
         metrics[i].cache_on = gw_metrics_gauge(registry, "godwit_score_cache_on", labels,
                                                "1 while the prediction cache pays for itself.");
+        metrics[i].feature_samples = gw_metrics_counter(registry, "godwit_score_feature_samples_total", labels,
+                                                        "Candidates sampled for drift detection.");
+        metrics[i].feature_samples_partial = gw_metrics_counter(
+            registry, "godwit_score_feature_samples_partial_total", labels,
+            "Requests chosen for a sample and left out: their stored features could not be read.");
         if (metrics[i].predictions == NULL || metrics[i].requests == NULL || metrics[i].lag == NULL ||
             metrics[i].latency_p99 == NULL || metrics[i].cache_lookups == NULL || metrics[i].cache_hits == NULL ||
-            metrics[i].cache_on == NULL) {
+            metrics[i].cache_on == NULL || metrics[i].feature_samples == NULL ||
+            metrics[i].feature_samples_partial == NULL) {
             return false;
         }
     }
@@ -180,7 +191,7 @@ static void report_window(struct gw_score *score, struct gw_kafka_producer *prod
         take(&score->stats[i], &now);
         const struct gw_serving_metrics record =
             measure(score, &score->stats[i], champion, &before[i], &now, start_ms, gw_clock_wall_ms() - start_ms);
-        publish(&metrics[i], &record, now.cache.on);
+        publish(&metrics[i], &record, &before[i], &now);
         gw_score_metrics_publish(score->runtime->metrics, score->stats[i].sync ? "sync" : "bulk", i, &before[i], &now);
         if (write_record(score, producer, &record, value, &err) != GW_OK) {
             gw_log_warn("serving_metrics.lost", "reason='%s'", err.message);

@@ -25,6 +25,8 @@ void gw_score_totals_add(struct gw_score_totals *to, const struct gw_score_total
     to->hydrate_us += more->hydrate_us;
     to->score_us += more->score_us;
     to->served_candidates += more->served_candidates;
+    to->feature_samples += more->feature_samples;
+    to->feature_samples_partial += more->feature_samples_partial;
     add_histogram(&to->latency, &more->latency);
     for (size_t i = 0; i < more->served_count; i++) {
         gw_score_totals_served(to, &more->served[i]);

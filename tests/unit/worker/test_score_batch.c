@@ -22,6 +22,8 @@ struct fixture {
     struct gw_score_pass *pass;
     struct gw_score_cache *cache;
     uint32_t reads; // of the requests that are added
+    bool keep_sample;
+    uint32_t sample;
 };
 
 static int setup(void **state)
@@ -82,6 +84,8 @@ static void add_request(struct fixture *f, int64_t user_id, bool keep_vectors, i
                                              .context = context,
                                              .context_count = 1,
                                              .keep_vectors = keep_vectors,
+                                             .keep_sample = f->keep_sample,
+                                             .sample = f->sample,
                                              .reads = f->reads};
     uint32_t index = 0;
     gw_err err = {0};
@@ -501,6 +505,57 @@ static void a_failed_hydration_neither_asks_nor_fills_the_cache(void **state)
     assert_false(result.hydration_failed);
 }
 
+// Scores the requests with this sample wanted, by cache or not, and compares it with the vectors of all (first).
+static void assert_sample(struct fixture *f, uint32_t sample, struct gw_score_cache *cache, uint32_t hits)
+{
+    const size_t features = GW_COUNT_OF(pair_features);
+    f->keep_sample = true;
+    f->sample = sample;
+    gw_score_batch_clear(f->batch);
+    f->reads = 0;
+    want(f, f->pairs);
+    for (int r = 0; r < REQUESTS; r++) {
+        add_request(f, r + 1, r == 2, 2 * r + 1, CANDIDATES); // the last one keeps all as well
+    }
+    hydrate(f);
+    run(f, f->pairs, all_requests, REQUESTS, cache);
+    for (size_t r = 0; r < REQUESTS; r++) {
+        struct gw_score_result result;
+        gw_score_pass_result(f->pass, r, &result);
+        assert_int_equal(result.cache_hits, hits);
+        assert_int_equal(result.vectors != NULL, r == 2);
+        if (sample >= CANDIDATES) {
+            assert_null(result.sample_vector);
+        } else {
+            const float *all = first.vectors + (r * CANDIDATES + sample) * features;
+            assert_memory_equal(result.sample_vector, all, features * sizeof(float));
+        }
+    }
+}
+
+static void a_sample_has_the_vector_that_all_vectors_have_there(void **state)
+{
+    struct fixture *f = *state;
+    gw_score_batch_clear(f->batch);
+    f->reads = 0;
+    want(f, f->pairs);
+    for (int r = 0; r < REQUESTS; r++) {
+        add_request(f, r + 1, true, 2 * r + 1, CANDIDATES);
+    }
+    hydrate(f);
+    run(f, f->pairs, all_requests, REQUESTS, NULL);
+    take(f, REQUESTS, GW_COUNT_OF(pair_features), &first);
+    assert_int_equal(first.vector_floats, ROWS * GW_COUNT_OF(pair_features));
+    for (uint32_t sample = 0; sample <= CANDIDATES; sample++) {
+        assert_sample(f, sample, NULL, 0);
+    }
+    assert_sample(f, 0, f->cache, 0);
+    assert_sample(f, 1, f->cache, 0);
+    for (uint32_t sample = 0; sample <= CANDIDATES; sample++) { // by now all rows come from the cache
+        assert_sample(f, sample, f->cache, CANDIDATES);
+    }
+}
+
 // ---- memory ---------------------------------------------------------------------------------------------------------
 
 static gw_status whole_life(struct fixture *f, gw_err *err)
@@ -559,6 +614,7 @@ int main(void)
         EACH(a_changed_row_is_scored_again),
         EACH(another_model_does_not_answer_from_the_cache),
         EACH(a_failed_hydration_neither_asks_nor_fills_the_cache),
+        EACH(a_sample_has_the_vector_that_all_vectors_have_there),
         EACH(every_failed_allocation_is_a_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

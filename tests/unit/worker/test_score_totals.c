@@ -19,7 +19,8 @@ static void counts_add_up_by_model_version_and_variant(void **state)
     static struct gw_score_totals totals;
     static struct gw_score_totals more;
     totals = (struct gw_score_totals){0};
-    more = (struct gw_score_totals){.requests = 3, .predictions = 30};
+    more =
+        (struct gw_score_totals){.requests = 3, .predictions = 30, .feature_samples = 4, .feature_samples_partial = 1};
     const struct gw_score_served champion = served_by(1, "champion", 2);
     const struct gw_score_served canary = served_by(1, "canary", 1);
     gw_score_totals_served(&more, &champion);
@@ -27,6 +28,8 @@ static void counts_add_up_by_model_version_and_variant(void **state)
     gw_score_totals_add(&totals, &more);
     gw_score_totals_add(&totals, &more);
     assert_int_equal(totals.requests, 6);
+    assert_int_equal(totals.feature_samples, 8);
+    assert_int_equal(totals.feature_samples_partial, 2);
     assert_int_equal(totals.served_count, 2);
     assert_int_equal(totals.served[0].requests, 4);
     assert_int_equal(totals.served[0].predictions, 40);
