@@ -30,6 +30,11 @@ const struct gw_cli_option gw_cli_simulate_options[] = {
      " shift=0.25@30s; kinds: shift by standard deviations (0.5 unless given), spread (sd times 1.5), missing (share"
      " 0.2), category (share 0.1), delay (times 10), concept (1: turned round), poison (share of labels 0.3)",
      false},
+    {"--drift-on-signal", NULL, "drifts wait for SIGUSR1, their offsets count from there", false},
+    {"--pace", "N",
+     "viewers look and act so many times as fast as people do, so that outcomes fit into a short label.window; default"
+     " 1",
+     false},
     {"--truth", NULL,
      "with --examples: the true probability of is_favorited instead of the drawn label, as two weighted rows;"
      " a model trained on ten times as many of them is the ceiling for models of these features",
@@ -60,6 +65,7 @@ static gw_status take_options(const struct gw_cli *cli, struct gw_simulate_optio
     GW_TRY(take_u32(cli, "--candidates", 100, GW_SIM_CANDIDATES_MAX / 2, &options->candidates_mean, err));
     GW_TRY(gw_cli_double(cli, "--rate", (double)gw_config_u64(config, GW_OPT_SIMULATE_RATE), 1e-3, 1e7,
                          &options->requests_per_s, err));
+    GW_TRY(gw_cli_double(cli, "--pace", 1.0, 1.0, GW_SIM_PACE_MAX, &options->pace, err));
     GW_TRY(gw_cli_duration(cli, "--history", 0, &options->history_us, err));
     GW_TRY(gw_cli_duration(cli, "--duration", 0, &options->duration_us, err));
     GW_TRY(gw_cli_u64(cli, "--count", 0, 1, INT64_MAX, &options->requests_max, err));
@@ -91,7 +97,7 @@ static gw_status take_drifts(const struct gw_cli *cli, struct gw_simulate_option
 // Options that mean nothing together are refused rather than ignored.
 static gw_status check_together(const struct gw_cli *cli, gw_err *err)
 {
-    static const char *const live_only[] = {"--duration", "--history-requests", "--flat-out"};
+    static const char *const live_only[] = {"--duration", "--history-requests", "--flat-out", "--drift-on-signal"};
     bool examples = gw_cli_value(cli, "--examples") != NULL;
     for (size_t i = 0; examples && i < GW_COUNT_OF(live_only); i++) {
         if (gw_cli_value(cli, live_only[i]) != NULL) {
@@ -155,13 +161,13 @@ static gw_status write_examples(const struct gw_cli *cli, const struct gw_runtim
     return print_report(cli, &run, &report, err);
 }
 
-// Set by a signal; also what the runtime looks at.
+// Set by signals; `stop` is also what the runtime looks at.
 static atomic_bool stop;
+static atomic_bool drift_now;
 
 static void on_signal(int number)
 {
-    (void)number;
-    atomic_store(&stop, true);
+    atomic_store(number == SIGUSR1 ? &drift_now : &stop, true);
 }
 
 // The first signal stops, the second one kills.
@@ -171,6 +177,8 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    const struct sigaction drift = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigaction(SIGUSR1, &drift, NULL);
 }
 
 gw_status gw_cli_simulate(struct gw_cli *cli, gw_err *err)
@@ -181,6 +189,7 @@ gw_status gw_cli_simulate(struct gw_cli *cli, gw_err *err)
     GW_TRY(take_options(cli, &options, err));
     GW_TRY(take_drifts(cli, &options, err));
     GW_TRY(check_together(cli, err));
+    options.drift_now = gw_cli_value(cli, "--drift-on-signal") != NULL ? &drift_now : NULL;
     catch_signals();
     unsigned needs = examples ? GW_RUNTIME_FEATURES : GW_RUNTIME_FEATURES | GW_RUNTIME_SCHEMAS;
     GW_TRY(gw_runtime_init(&runtime, cli->config, needs, &stop, err));

@@ -218,7 +218,7 @@ static gw_status push_head(const struct gw_sim_draw *draw, struct showing *showi
     if (!is_pushed) {
         return GW_OK;
     }
-    double late_ms = GW_MIN((double)delay_ms * draw->delay_factor, (double)GW_SIM_DELAY_MAX_MS);
+    double late_ms = GW_MIN((double)delay_ms * draw->delay_factor / draw->pace, (double)GW_SIM_DELAY_MAX_MS);
     showing->base.dwell_ms = head == GW_SIM_DWELL ? (uint32_t)stay_ms : 0;
     gw_status status = push_action(showing, showing->shown_ms + (int64_t)late_ms, action, err);
     showing->base.dwell_ms = 0;
@@ -228,10 +228,11 @@ static gw_status push_head(const struct gw_sim_draw *draw, struct showing *showi
 static gw_status push_fav_aftermath(const struct gw_sim_draw *draw, const struct showing *showing, int64_t delay_ms,
                                     struct gw_rng *rng, gw_err *err)
 {
-    int64_t fav_ms = showing->shown_ms + delay_ms;
-    int64_t late_ms = (int64_t)((draw->delay_factor - 1.0) * (double)delay_ms);
+    double paced_ms = (double)delay_ms / draw->pace;
+    int64_t fav_ms = showing->shown_ms + (int64_t)paced_ms;
+    int64_t late_ms = (int64_t)((draw->delay_factor - 1.0) * paced_ms);
     if (gw_rng_double(rng) < UNFAV_CHANCE) {
-        int64_t later_ms = 1 + (int64_t)gw_sim_lognormal(rng, 20000.0, 1.0);
+        int64_t later_ms = 1 + (int64_t)(gw_sim_lognormal(rng, 20000.0, 1.0) / draw->pace);
         if (!showing->is_poisoned) {
             GW_TRY(push_action(showing, fav_ms + late_ms + GW_MIN(later_ms, GW_SIM_DELAY_MAX_MS), GW_SIM_ACTION_UNFAV,
                                err));
@@ -239,7 +240,7 @@ static gw_status push_fav_aftermath(const struct gw_sim_draw *draw, const struct
     }
     // No drift touches the follow: it would change what others are served.
     if (draw->candidates[showing->index].in_network == 0.0f && gw_rng_double(rng) < FOLLOW_CHANCE) {
-        struct gw_sim_pending follow = {.time_ms = fav_ms + 1000,
+        struct gw_sim_pending follow = {.time_ms = fav_ms + (int64_t)(1000.0 / draw->pace),
                                         .user = showing->base.user,
                                         .author = showing->base.author,
                                         .kind = GW_SIM_SOCIAL};
@@ -319,7 +320,7 @@ size_t gw_sim_draw_next_shown(struct gw_sim_draw *draw)
 gw_status gw_sim_draw_outcome(struct gw_sim_draw *draw, const struct gw_sim_world *world, uint32_t shown,
                               struct gw_rng *rng, struct gw_sim_heap *heap, gw_err *err)
 {
-    double shown_ms = (double)draw->time_ms + gw_sim_lognormal(rng, FIRST_SHOWN_MS, 0.5);
+    double shown_ms = (double)draw->time_ms + gw_sim_lognormal(rng, FIRST_SHOWN_MS, 0.5) / draw->pace;
     for (uint32_t position = 0; position < shown && position < draw->count; position++) {
         size_t best = gw_sim_draw_next_shown(draw);
         const struct gw_sim_alive *alive = draw->tweets[best];
@@ -334,7 +335,7 @@ gw_status gw_sim_draw_outcome(struct gw_sim_draw *draw, const struct gw_sim_worl
                                   .heap = heap};
         double dwell_ms = 0.0;
         GW_TRY(show(draw, world, &showing, rng, &dwell_ms, err));
-        shown_ms += dwell_ms;
+        shown_ms += dwell_ms / draw->pace;
     }
     return GW_OK;
 }

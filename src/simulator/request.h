@@ -17,7 +17,8 @@ struct gw_sim_draw {
     int64_t join_id;
     uint32_t user;
     const struct gw_sim_truth *truth;
-    double delay_factor; // of actions after their impression
+    double pace;         // viewers look and act so many times as fast as people do
+    double delay_factor; // of actions after their impression, besides
     double poison;       // share of impressions whose labels are turned round
     double local_hour;
     double tilts[GW_SIM_HEAD_COUNT];

@@ -70,6 +70,7 @@ struct gw_simulator_options gw_simulator_options_default(void)
                                          .candidates_mean = 100,
                                          .shown_mean = 10,
                                          .requests_per_s = 10.0,
+                                         .pace = 1.0,
                                          .end_ms = INT64_MAX};
 }
 
@@ -95,6 +96,9 @@ static gw_status check_options(const struct gw_simulator_options *o, gw_err *err
     if (!(o->requests_per_s > 0.0) || o->requests_per_s > RATE_MAX_PER_S) {
         return gw_fail(err, GW_E_CONFIG, "simulator: %g requests per second, must be over 0, at most %g",
                        o->requests_per_s, RATE_MAX_PER_S);
+    }
+    if (!(o->pace >= 1.0 && o->pace <= GW_SIM_PACE_MAX)) {
+        return gw_fail(err, GW_E_CONFIG, "simulator: pace %g, must be 1..%g", o->pace, GW_SIM_PACE_MAX);
     }
     if (o->start_ms < TIME_MIN_MS || o->start_ms > TIME_MAX_MS) {
         return gw_fail(err, GW_E_CONFIG, "simulator: start at %lld ms, must be in 2011..2100", (long long)o->start_ms);
@@ -128,6 +132,7 @@ gw_status gw_simulator_new(const struct gw_simulator_options *options, struct gw
     simulator->options.drifts = NULL;
     GW_TRY(gw_sim_world_init(&simulator->world, options, simulator->begin_ms, err));
     GW_TRY(gw_sim_tweets_init(&simulator->tweets, options->tweets_alive, options->author_count, err));
+    simulator->draw.pace = options->pace;
     GW_TRY(gw_sim_draw_init(&simulator->draw, options->seed, options->author_count, simulator->tweets.capacity, err));
     simulator->last_seen_s = gw_mem_calloc(options->user_count, sizeof *simulator->last_seen_s);
     if (simulator->last_seen_s == NULL) {

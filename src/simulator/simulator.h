@@ -23,6 +23,7 @@
 
 #define GW_SIM_CANDIDATES_MAX 4096
 #define GW_SIM_HORIZON_MS     (48LL * 3600 * 1000) // a tweet is a candidate for so long
+#define GW_SIM_PACE_MAX       1000.0
 #define GW_SIM_DELAY_MAX_MS   (12LL * 3600 * 1000) // no action comes later after its impression
 
 // Memory: 128 bytes a user, 80 more an author, 250 a living tweet, all from the start; and 48 for each action that is
@@ -35,6 +36,7 @@ struct gw_simulator_options {
     uint32_t candidates_mean;          // 1..GW_SIM_CANDIDATES_MAX / 2: per request, uniform in [0.5, 1.5] times this
     uint32_t shown_mean;               // >= 1: how many of them the viewer sees, geometric
     double requests_per_s;             // > 0: mean over a day
+    double pace;                       // 1..1000: viewers look and act so many times as fast as people do
     int64_t start_ms;                  // first request; profiles and tweets begin GW_SIM_HORIZON_MS before
     int64_t end_ms;                    // no event from here on; INT64_MAX: never ends
     const struct gw_sim_epoch *epochs; // by rising from_ms; borrowed for the call; NULL: the default truth throughout
@@ -43,7 +45,8 @@ struct gw_simulator_options {
     size_t drift_count;
 };
 
-// 20,000 users, 2,000 authors, 20,000 tweets, 100 candidates, 10 shown, 10 requests/s, no end. Set seed and start_ms.
+// 20,000 users, 2,000 authors, 20,000 tweets, 100 candidates, 10 shown, 10 requests/s, pace 1, no end. Set seed and
+// start_ms.
 struct gw_simulator_options gw_simulator_options_default(void);
 
 enum gw_sim_kind {

@@ -15,15 +15,17 @@ struct gw_simulate_options {
     uint32_t tweets_alive;
     uint32_t candidates_mean;
     double requests_per_s; // live mean rate; events follow from requests
+    double pace;           // viewers look and act so many times as fast as people do; for short label windows
     int64_t history_us;    // length of the history sent first; 0: none
     bool history_requests; // also send the requests of the history (else only its events)
     uint64_t requests_max; // stop after so many live requests; 0: no bound
     int64_t duration_us;   // stop after so long live; 0: until *stop
     bool flat_out;         // requests as fast as Kafka takes them, drawn from the world at now, without events
     // Their from_ms is an offset: after the start of live traffic, or of the history that examples are made of. Not of
-    // use flat out.
+    // use flat out. With `drift_now` it is one after that was found set, and until then nothing drifts.
     struct gw_sim_drift drifts[GW_SIM_DRIFTS_MAX];
     size_t drift_count;
+    const atomic_bool *drift_now; // borrowed; NULL: no need to wait. Live traffic only
 };
 
 // Needs GW_RUNTIME_SCHEMAS. A broker that is slow or away is waited for, in order; GW_E_UNAVAILABLE at the end when

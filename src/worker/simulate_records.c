@@ -254,5 +254,6 @@ struct gw_simulator_options gw_simulate_world(const struct gw_simulate_options *
     world.tweets_alive = options->tweets_alive > 0 ? options->tweets_alive : world.tweets_alive;
     world.candidates_mean = options->candidates_mean > 0 ? options->candidates_mean : world.candidates_mean;
     world.requests_per_s = options->requests_per_s > 0 ? options->requests_per_s : world.requests_per_s;
+    world.pace = options->pace > 0 ? options->pace : world.pace;
     return world;
 }

@@ -37,6 +37,7 @@ struct run {
     struct gw_buf value;
     uint64_t since_serve;
     uint64_t requests; // live or flat out
+    bool drifts_begun; // the world knows of its drifts
     uint64_t origin;   // of request ids, flat out
 };
 
@@ -111,15 +112,27 @@ static bool wait_until(struct run *run, int64_t time_ms)
     return false;
 }
 
-static gw_status send_live(struct run *run, struct gw_sim_event *event, gw_err *err)
+static gw_status begin_drifts(struct run *run, gw_err *err)
 {
+    const atomic_bool *now = run->options->drift_now;
+    if (run->drifts_begun || (now != NULL && !atomic_load(now))) {
+        return GW_OK;
+    }
     struct gw_sim_drift drifts[GW_SIM_DRIFTS_MAX];
     size_t drift_count = gw_simulate_drifts_from(run->options, gw_clock_wall_ms(), drifts);
     for (size_t i = 0; i < drift_count; i++) {
         GW_TRY(gw_simulator_add_drift(run->simulator, &drifts[i], err));
     }
+    run->drifts_begun = true;
+    return GW_OK;
+}
+
+static gw_status send_live(struct run *run, struct gw_sim_event *event, gw_err *err)
+{
     gw_simulate_sender_begin(&run->sender, "live");
+    GW_TRY(begin_drifts(run, err));
     while (event->kind != GW_SIM_END && wait_until(run, event->time_ms)) {
+        GW_TRY(begin_drifts(run, err));
         GW_TRY(send_event(run, event, gw_clock_wall_ms(), err));
         run->requests += event->kind == GW_SIM_REQUEST;
         GW_TRY(gw_simulate_drift_tell(run->simulator, err));

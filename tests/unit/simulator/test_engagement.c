@@ -315,6 +315,74 @@ static void epoch_changes_the_rules_from_its_time_on(void **state)
     gw_simulator_free(simulator);
 }
 
+// By join id and tweet: when it was shown and when it was favorited, 0 for never.
+static void gather_favs(double pace, struct gw_map *index, int64_t (*times)[2], size_t *ret_count)
+{
+    struct gw_simulator_options options = gw_simulator_options_default();
+    options.seed = 11;
+    options.user_count = 500;
+    options.author_count = 50;
+    options.tweets_alive = 500;
+    options.candidates_mean = 20;
+    options.requests_per_s = 0.3;
+    options.pace = pace;
+    options.start_ms = START_MS;
+    options.end_ms = START_MS + HOUR_MS;
+    struct gw_simulator *simulator = NULL;
+    assert_ok(gw_simulator_new(&options, &simulator, NULL));
+    for (;;) {
+        struct gw_sim_event event;
+        assert_ok(gw_simulator_next(simulator, &event, NULL));
+        if (event.kind == GW_SIM_END) {
+            break;
+        }
+        if (event.kind == GW_SIM_ACTION &&
+            (event.action.action == GW_SIM_ACTION_IMPRESSION || event.action.action == GW_SIM_FAV)) {
+            uint64_t *value = NULL;
+            bool inserted = false;
+            assert_ok(
+                gw_map_put(index, (uint64_t)event.action.join_id, (uint64_t)event.action.tweet_id, &value, &inserted));
+            if (inserted) {
+                assert_true(*ret_count < ROWS_MAX);
+                *value = (*ret_count)++;
+            }
+            times[*value][event.action.action == GW_SIM_FAV] = event.time_ms;
+        }
+    }
+    gw_simulator_free(simulator);
+}
+
+static void pace_brings_the_same_outcomes_sooner(void **state)
+{
+    (void)state;
+    struct gw_map index = {0};
+    int64_t(*slow)[2] = gw_mem_calloc(ROWS_MAX, sizeof *slow);
+    int64_t(*fast)[2] = gw_mem_calloc(ROWS_MAX, sizeof *fast);
+    size_t count = 0;
+    size_t both = 0;
+    size_t favs = 0;
+    assert_non_null(slow);
+    assert_non_null(fast);
+    gather_favs(1.0, &index, slow, &count);
+    gather_favs(20.0, &index, fast, &count); // of what both show; a follow that came sooner changes some candidates
+    for (size_t i = 0; i < count; i++) {
+        both += slow[i][0] != 0 && fast[i][0] != 0;
+        if (slow[i][0] == 0 || slow[i][1] == 0 || fast[i][0] == 0) {
+            continue;
+        }
+        assert_true(fast[i][0] <= slow[i][0]);
+        assert_true(fast[i][1] != 0);
+        double expected_ms = (double)(slow[i][1] - slow[i][0]) / 20.0;
+        assert_true(fabs((double)(fast[i][1] - fast[i][0]) - expected_ms) < 2.0);
+        favs++;
+    }
+    assert_true((double)both > 0.9 * (double)count);
+    assert_true(favs > 50);
+    gw_map_deinit(&index);
+    gw_mem_free(slow);
+    gw_mem_free(fast);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_country_sleeps_and_the_mean_rate_holds),
         cmocka_unit_test(candidates_come_from_inside_and_outside_the_network),
         cmocka_unit_test(epoch_changes_the_rules_from_its_time_on),
+        cmocka_unit_test(pace_brings_the_same_outcomes_sooner),
     };
     return cmocka_run_group_tests(tests, gather, release);
 }
