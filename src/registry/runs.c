@@ -179,20 +179,21 @@ gw_status gw_runs_ask(struct gw_registry *registry, const struct gw_run_request 
 
 // ---- driving --------------------------------------------------------------------------------------------------------
 
-gw_status gw_runs_lock(struct gw_registry *registry, bool *ret_held, gw_err *err)
+gw_status gw_runs_lock(struct gw_registry *registry, const char *name, bool *ret_held, gw_err *err)
 {
+    const char *const parameters[] = {name};
     GW_CLEANUP(gw_registry_rows_cleanup) struct gw_postgres_rows *rows = NULL;
     int64_t held = 0;
     // The key is the schema's, so that installations in schemas of one database do not meet. Asked again by the session
     // that holds it, it counts up, so it is asked for only by one that does not.
     GW_TRY(gw_registry_exec(registry,
-                            "WITH k AS (SELECT hashtext('godwit.retrain') AS a,"
+                            "WITH k AS (SELECT hashtext($1::text) AS a,"
                             "  hashtext(coalesce(current_schema()::text, '')) AS b)"
                             " SELECT (CASE WHEN EXISTS (SELECT 1 FROM pg_locks l, k WHERE l.locktype = 'advisory'"
                             "  AND l.classid = k.a::oid AND l.objid = k.b::oid AND l.pid = pg_backend_pid()"
                             "  AND l.granted AND l.objsubid = 2)"
                             " THEN true ELSE pg_try_advisory_lock(k.a, k.b) END)::int FROM k",
-                            NULL, 0, &rows, err));
+                            parameters, 1, &rows, err));
     GW_TRY(gw_postgres_rows_int64(rows, 0, 0, &held, err));
     *ret_held = held != 0;
     return GW_OK;
@@ -254,6 +255,7 @@ gw_status gw_runs_move(struct gw_registry *registry, const struct gw_run *run, e
     char parent[NUMBER_BYTES];
     char version[NUMBER_BYTES];
     char shadow[NUMBER_BYTES];
+    char canary[NUMBER_BYTES];
     int64_t moved = 0;
     snprintf(attempt, sizeof attempt, "%d", run->attempt);
     const char *const parameters[] = {run->id,
@@ -268,14 +270,16 @@ gw_status gw_runs_move(struct gw_registry *registry, const struct gw_run *run, e
                                       number_or_null(change->rows, change->rows > 0, rows),
                                       number_or_null(change->parent_version, change->parent_version > 0, parent),
                                       number_or_null(change->version, change->version > 0, version),
-                                      number_or_null(change->shadow_ms, change->shadow_ms >= 0, shadow)};
+                                      number_or_null(change->shadow_ms, change->shadow_ms >= 0, shadow),
+                                      number_or_null(change->canary_ms, change->canary_ms > 0, canary)};
     return exec_claimed(registry, run->id,
                         "UPDATE registry_runs SET state = $4, changed_at = now(), verdict = coalesce($5, verdict),"
                         " manifest = coalesce($6, manifest), manifest_hash = coalesce($7, manifest_hash),"
                         " digest = coalesce($8, digest), gate = coalesce($9::jsonb, gate),"
                         " rows = coalesce($10::bigint, rows), parent_version = coalesce($11::integer, parent_version),"
                         " version = coalesce($12::integer, version),"
-                        " shadow_until = coalesce(now() + $13::bigint * interval '1 millisecond', shadow_until)"
+                        " shadow_until = coalesce(now() + $13::bigint * interval '1 millisecond', shadow_until),"
+                        " canary_until = coalesce(now() + $14::bigint * interval '1 millisecond', canary_until)"
                         " WHERE id = $1 AND attempt = $2::integer AND state = $3 RETURNING 1",
                         parameters, GW_COUNT_OF(parameters), &moved, err);
 }
@@ -299,12 +303,13 @@ gw_status gw_runs_add_point(struct gw_registry *registry, const struct gw_run *r
                         parameters, GW_COUNT_OF(parameters), &added, err);
 }
 
-gw_status gw_runs_shadow_is_over(struct gw_registry *registry, const char *id, bool *ret_over, gw_err *err)
+gw_status gw_runs_time_is_over(struct gw_registry *registry, const char *id, bool *ret_over, gw_err *err)
 {
     const char *const parameters[] = {id};
     int64_t over = 0;
     GW_TRY(exec_claimed(registry, id,
-                        "SELECT (shadow_until IS NULL OR shadow_until <= now())::int FROM registry_runs WHERE id = $1",
+                        "SELECT coalesce(CASE state WHEN 'CANARY' THEN canary_until ELSE shadow_until END <= now(),"
+                        " true)::int FROM registry_runs WHERE id = $1",
                         parameters, 1, &over, err));
     *ret_over = over != 0;
     return GW_OK;

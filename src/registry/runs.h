@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Retraining runs: rows of a state machine, what each decided, and the curves of their trainings.
 //
-//   REQUESTED → DATASET → TRAINING → GATING → REGISTERED → SHADOW → PROMOTED      or REFUSED, FAILED, CANCELLED
+//   REQUESTED → DATASET → TRAINING → GATING → REGISTERED → SHADOW → CANARY → PROMOTED
+//   and from each of those                                                  → REFUSED, FAILED, CANCELLED
+//
+// CANARY may be left out, and SHADOW may take no time
 //
 // A run is keyed by the record that asked for it: asking again with the same position changes nothing and gives the
 // same run. A decision not to train is a run that is REFUSED from the start, with the reason as its verdict. At most
@@ -28,6 +31,7 @@
     X(GATING, true)     /* a bundle is there, and is compared with the champion */                                     \
     X(REGISTERED, true) /* passed: it is a version */                                                                  \
     X(SHADOW, true)     /* scores unseen until shadow_until */                                                         \
+    X(CANARY, true)     /* serves a share of users until canary_until */                                               \
     X(PROMOTED, false)  /* the version became champion */                                                              \
     X(REFUSED, false)   /* decided: not to train, or not to promote */                                                 \
     X(FAILED, false)    /* could not be done */                                                                        \
@@ -66,6 +70,7 @@ struct gw_run {
     const char *gate_json;   // "" none yet
     int32_t version;         // that was registered; 0 none yet
     int64_t shadow_until_ms; // 0 none yet
+    int64_t canary_until_ms; // 0 none yet
     const char *cancel_by;   // "" nobody
 };
 
@@ -105,8 +110,12 @@ GW_CHECK gw_status gw_runs_ask(struct gw_registry *registry, const struct gw_run
 
 // ---- driving --------------------------------------------------------------------------------------------------------
 
-// True when this connection is the one that drives runs; it stays so until the connection ends.
-GW_CHECK gw_status gw_runs_lock(struct gw_registry *registry, bool *ret_held, gw_err *err);
+// What one connection of an installation does at a time.
+#define GW_RUNS_LOCK_RUNS  "godwit.retrain" // drives runs
+#define GW_RUNS_LOCK_GUARD "godwit.guard"   // takes back what turned out to be a mistake
+
+// True when this connection holds the lock of this name; it stays so until the connection ends.
+GW_CHECK gw_status gw_runs_lock(struct gw_registry *registry, const char *name, bool *ret_held, gw_err *err);
 
 // Takes the run over from whoever drove it. GW_E_STALE: it is not active any more.
 GW_CHECK gw_status gw_runs_claim(struct gw_registry *registry, const char *id, int32_t *ret_attempt, gw_err *err);
@@ -126,6 +135,7 @@ struct gw_run_change {
     int32_t parent_version;
     int32_t version;
     int64_t shadow_ms; // SHADOW lasts so long from now, by the database's clock; -1: not said
+    int64_t canary_ms; // CANARY likewise; 0: not said
 };
 
 // Moves the run, as claimed (id, attempt) and in the state that `run` says. GW_E_STALE: it is not there any more.
@@ -136,8 +146,8 @@ GW_CHECK gw_status gw_runs_move(struct gw_registry *registry, const struct gw_ru
 GW_CHECK gw_status gw_runs_add_point(struct gw_registry *registry, const struct gw_run *run,
                                      const struct gw_run_point *point, gw_err *err);
 
-// Whether SHADOW is over, by the database's clock.
-GW_CHECK gw_status gw_runs_shadow_is_over(struct gw_registry *registry, const char *id, bool *ret_over, gw_err *err);
+// Whether the time of SHADOW, or of CANARY when the run is there, is over, by the database's clock.
+GW_CHECK gw_status gw_runs_time_is_over(struct gw_registry *registry, const char *id, bool *ret_over, gw_err *err);
 
 // Asks for an end. GW_E_NOT_FOUND; GW_E_CONFLICT: it has ended already. The driver acts on it, so it may be too late.
 GW_CHECK gw_status gw_runs_cancel(struct gw_registry *registry, const char *id, const char *actor, gw_err *err);

@@ -3,4 +3,4 @@
 #pragma once
 
 // As SQL: the states of gw_run_state_is_active, which are those of the index registry_runs_active.
-#define GW_RUNS_ACTIVE "('REQUESTED', 'DATASET', 'TRAINING', 'GATING', 'REGISTERED', 'SHADOW')"
+#define GW_RUNS_ACTIVE "('REQUESTED', 'DATASET', 'TRAINING', 'GATING', 'REGISTERED', 'SHADOW', 'CANARY')"

@@ -10,18 +10,13 @@
 #include <stdlib.h>
 
 #define MILLISECONDS(column) "floor(extract(epoch FROM " column ") * 1000)::bigint"
+// clang-format off: it would move the pieces to the right end of the line
 #define COLUMNS                                                                                                        \
-    "id, topic, partition_id, record_offset, model, state, reason, actor, verdict, " MILLISECONDS(                     \
-        "requested_at") ", " MILLISECONDS("created_at") ", " MILLISECONDS("changed_at") ", attempt, trainings, "       \
-                                                                                        "parent_version, manifest, "   \
-                                                                                        "manifest_hash, rows, "        \
-                                                                                        "digest, "                     \
-                                                                                        "coalesce(gate::text, ''), "   \
-                                                                                        "version, "                    \
-                                                                                        "coalesce(" MILLISECONDS(      \
-                                                                                            "shadow_until") ", 0), "   \
-                                                                                                            "cancel_"  \
-                                                                                                            "by"
+    "id, topic, partition_id, record_offset, model, state, reason, actor, verdict, " MILLISECONDS("requested_at") ", " \
+    MILLISECONDS("created_at") ", " MILLISECONDS("changed_at") ", attempt, trainings, parent_version, manifest,"       \
+    " manifest_hash, rows, digest, coalesce(gate::text, ''), version, coalesce(" MILLISECONDS("shadow_until") ", 0),"  \
+    " coalesce(" MILLISECONDS("canary_until") ", 0), cancel_by"
+// clang-format on
 
 // Reads one row's columns from left to right; the first failure stays.
 struct cursor {
@@ -96,6 +91,7 @@ static void read_run(struct cursor *cursor, struct gw_run *run)
     run->gate_json = next_text(cursor);
     run->version = (int32_t)next_i64(cursor);
     run->shadow_until_ms = next_i64(cursor);
+    run->canary_until_ms = next_i64(cursor);
     run->cancel_by = next_text(cursor);
 }
 
@@ -255,6 +251,7 @@ void gw_run_write(struct gw_json_writer *writer, const struct gw_run *run, bool 
     write_text(writer, "digest", run->digest);
     write_number(writer, "version", run->version);
     write_time(writer, "shadowUntil", run->shadow_until_ms);
+    write_time(writer, "canaryUntil", run->canary_until_ms);
     write_text(writer, "cancelBy", run->cancel_by);
     write_json(writer, "gate", run->gate_json);
     if (whole) {

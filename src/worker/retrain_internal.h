@@ -81,8 +81,9 @@ GW_CHECK gw_status gw_retrain_step_training(struct gw_retrain_step *step, gw_err
 GW_CHECK gw_status gw_retrain_step_gating(struct gw_retrain_step *step, gw_err *err);
 GW_CHECK gw_status gw_retrain_step_registered(struct gw_retrain_step *step, gw_err *err);
 GW_CHECK gw_status gw_retrain_step_shadow(struct gw_retrain_step *step, gw_err *err);
+GW_CHECK gw_status gw_retrain_step_canary(struct gw_retrain_step *step, gw_err *err);
 
-// Ends the shadow when there is one, and the run as CANCELLED.
+// Ends shadow or split as far as there is one, and the run as CANCELLED.
 GW_CHECK gw_status gw_retrain_cancel(struct gw_retrain_step *step, gw_err *err);
 
 void gw_retrain_remove_tree(const char *path);

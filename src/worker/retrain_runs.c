@@ -54,6 +54,8 @@ static gw_status take_step(struct gw_retrain_step *step, gw_err *err)
         return gw_retrain_step_registered(step, err);
     case GW_RUN_SHADOW:
         return gw_retrain_step_shadow(step, err);
+    case GW_RUN_CANARY:
+        return gw_retrain_step_canary(step, err);
     case GW_RUN_PROMOTED:
     case GW_RUN_REFUSED:
     case GW_RUN_FAILED:
@@ -79,7 +81,7 @@ static void drive(struct gw_retrain_step *step)
     }
     gw_log_warn("retrain.step_failed", "run=%s state=%s status=%s reason='%s'", step->run->id,
                 gw_run_state_name(step->run->state), gw_status_name(status), err.message);
-    if (status == GW_E_STALE && step->run->state != GW_RUN_SHADOW) {
+    if (status == GW_E_STALE && step->run->state != GW_RUN_SHADOW && step->run->state != GW_RUN_CANARY) {
         *step->claim = (struct gw_retrain_claim){.id = ""}; // somebody else's by now
     }
     if (is_passing(status) || gw_retrain_is_closing(step->self)) {
@@ -207,7 +209,7 @@ static gw_status ask_by_schedule(struct gw_retrain_runs *self, gw_err *err)
 static gw_status look(struct gw_retrain_runs *self, gw_err *err)
 {
     bool held = false;
-    GW_TRY(gw_runs_lock(self->registry, &held, err));
+    GW_TRY(gw_runs_lock(self->registry, GW_RUNS_LOCK_RUNS, &held, err));
     if (!held) {
         return GW_OK; // another worker drives them
     }

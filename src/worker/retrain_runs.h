@@ -6,7 +6,8 @@
 //   TRAINING    the trainer, a child
 //   GATING      candidate against champion; FAIL or INCONCLUSIVE: REFUSED; PASS: register
 //   REGISTERED  start the shadow
-//   SHADOW      when its time is over: promote, unless the champion is another one by now
+//   SHADOW      when its time is over: give it a share of users, unless the champion is another one by now
+//   CANARY      when its time is over: promote; taken back by somebody, or by the guard: REFUSED
 //
 // What a state needs is in the row (the manifest above all), files are only a cache: whoever claims a run makes them
 // anew from the manifest, so a kill at any moment ends in the same state with the same digest, which is checked. The

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// From a bundle to a champion: GATING, REGISTERED, SHADOW.
+// From a bundle to a champion: GATING, REGISTERED, SHADOW, CANARY.
 #include "worker/retrain_internal.h"
 
 #include "base/faults.h"
 #include "worker/retrain_gate.h"
 
+#include <math.h>
 #include <stdio.h>
 
 // ---- GATING ---------------------------------------------------------------------------------------------------------
@@ -134,7 +135,7 @@ gw_status gw_retrain_step_gating(struct gw_retrain_step *step, gw_err *err)
     return status;
 }
 
-// ---- REGISTERED, SHADOW ---------------------------------------------------------------------------------------------
+// ---- REGISTERED, SHADOW, CANARY -------------------------------------------------------------------------------------
 
 gw_status gw_retrain_step_registered(struct gw_retrain_step *step, gw_err *err)
 {
@@ -168,7 +169,26 @@ static gw_status promote(struct gw_retrain_step *step, const struct gw_registry_
     return gw_retrain_end(step, GW_RUN_PROMOTED, verdict, err);
 }
 
-// Ends the shadow as far as there is one.
+// Gives the version's share back to the champion; other canaries keep theirs.
+static gw_status end_split(struct gw_retrain_step *step, gw_err *err)
+{
+    struct gw_route route;
+    struct gw_registry_share shares[GW_ROUTE_TARGETS_MAX];
+    struct gw_registry_outcome outcome = {0};
+    size_t count = 0;
+    const struct gw_registry_change change = {.actor = GW_RETRAIN_ACTOR, .reason = step->run->id};
+    GW_TRY(gw_registry_route(step->self->registry, step->run->model, &route, err));
+    for (uint32_t i = 1; i < route.target_count; i++) {
+        const struct gw_route_version *target = &route.targets[i];
+        if (target->version != step->run->version) {
+            shares[count++] = (struct gw_registry_share){
+                .version = target->version, .weight = target->weight, .variant = target->variant};
+        }
+    }
+    return gw_registry_split(step->self->registry, step->run->model, shares, count, &change, &outcome, err);
+}
+
+// Ends shadow or split as far as there is one.
 static gw_status withdraw(struct gw_retrain_step *step, gw_err *err)
 {
     struct gw_registry_version version;
@@ -179,36 +199,128 @@ static gw_status withdraw(struct gw_retrain_step *step, gw_err *err)
     }
     GW_TRY(gw_registry_get_version(step->self->registry, step->run->model, step->run->version, &step->self->arena,
                                    &version, err));
+    if (version.state == GW_ROLLOUT_CANARY) {
+        return end_split(step, err);
+    }
     return version.state == GW_ROLLOUT_SHADOW ? gw_registry_shadow(step->self->registry, step->run->model,
                                                                    step->run->version, false, &change, &outcome, err)
                                               : GW_OK;
 }
 
-gw_status gw_retrain_step_shadow(struct gw_retrain_step *step, gw_err *err)
-{
+// How the run's version and its model stand in the registry.
+struct standing {
     struct gw_registry_model model;
     struct gw_registry_version version;
-    struct gw_retrain_runs *self = step->self;
+};
+
+// Who moved the version last, and why; "" when that is too long ago.
+static gw_status find_reason(struct gw_retrain_step *step, char *reason, size_t size, gw_err *err)
+{
+    enum { EVENTS = 100 };
+    const struct gw_registry_event *events = NULL;
+    size_t count = 0;
+    reason[0] = '\0';
+    GW_TRY(gw_registry_history(step->self->registry, step->run->model, 0, EVENTS, &step->self->arena, &events, &count,
+                               err));
+    for (size_t i = 0; i < count; i++) {
+        if (events[i].version == step->run->version) {
+            snprintf(reason, size, "%.128s: %.700s", events[i].actor, events[i].reason);
+            return GW_OK;
+        }
+    }
+    return GW_OK;
+}
+
+// Ends the run where there is nothing left to wait for: the version was promoted (before a kill, or by hand), taken
+// back by somebody or by the guard, or compared with one that is no champion any more.
+static gw_status end_if_decided(struct gw_retrain_step *step, struct standing *standing, bool *ret_ended, gw_err *err)
+{
     char verdict[GW_RUN_TEXT_BYTES];
-    bool over = false;
-    GW_TRY(gw_registry_get_model(self->registry, step->run->model, &self->arena, &model, err));
-    GW_TRY(gw_registry_get_version(self->registry, step->run->model, step->run->version, &self->arena, &version, err));
-    if (model.champion == step->run->version) { // promoted before a kill, or by hand
+    char reason[GW_RUN_TEXT_BYTES];
+    struct gw_retrain_runs *self = step->self;
+    const struct gw_registry_model *model = &standing->model;
+    const struct gw_registry_version *version = &standing->version;
+    GW_TRY(gw_registry_get_model(self->registry, step->run->model, &self->arena, &standing->model, err));
+    GW_TRY(gw_registry_get_version(self->registry, step->run->model, step->run->version, &self->arena,
+                                   &standing->version, err));
+    *ret_ended = true;
+    if (model->champion == step->run->version) {
         snprintf(verdict, sizeof verdict, "version %d promoted; %.900s", step->run->version, step->run->verdict);
         return gw_retrain_end(step, GW_RUN_PROMOTED, verdict, err);
     }
-    if (version.state == GW_ROLLOUT_REJECTED) {
-        snprintf(verdict, sizeof verdict, "version %d was rejected: %.900s", version.version, version.rejected_because);
+    if (version->state == GW_ROLLOUT_REJECTED) {
+        snprintf(verdict, sizeof verdict, "version %d was rejected: %.900s", version->version,
+                 version->rejected_because);
         return gw_retrain_end(step, GW_RUN_REFUSED, verdict, err);
     }
-    if (model.champion != step->run->parent_version) {
+    if (model->champion != step->run->parent_version) {
         snprintf(verdict, sizeof verdict, "compared with version %d, but the champion is version %d by now",
-                 step->run->parent_version, model.champion);
+                 step->run->parent_version, model->champion);
         GW_TRY(withdraw(step, err));
         return gw_retrain_end(step, GW_RUN_REFUSED, verdict, err);
     }
-    GW_TRY(gw_runs_shadow_is_over(self->registry, step->run->id, &over, err));
-    return over ? promote(step, &model, err) : GW_OK;
+    // RETIRED: it served meanwhile and was taken back. It is not promoted behind the back of whoever did that.
+    if (version->state == GW_ROLLOUT_RETIRED ||
+        (step->run->state == GW_RUN_CANARY && version->state != GW_ROLLOUT_CANARY)) {
+        GW_TRY(find_reason(step, reason, sizeof reason, err));
+        snprintf(verdict, sizeof verdict, "version %d was taken back, it is %s (%.850s)", version->version,
+                 gw_rollout_state_name(version->state), reason);
+        return gw_retrain_end(step, GW_RUN_REFUSED, verdict, err);
+    }
+    *ret_ended = false;
+    return GW_OK;
+}
+
+static gw_status start_canary(struct gw_retrain_step *step, const struct standing *standing, int64_t canary_ms,
+                              gw_err *err)
+{
+    char key[GW_RUN_ID_BYTES + 16];
+    char reason[GW_RUN_TEXT_BYTES];
+    struct gw_registry_outcome outcome = {0};
+    double share = gw_config_double(step->self->runtime->config, GW_OPT_RETRAIN_CANARY_SHARE);
+    const struct gw_registry_share canary = {.version = step->run->version,
+                                             .weight = (uint32_t)fmax(1, round(share * GW_ROUTE_BUCKETS))};
+    snprintf(key, sizeof key, "canary:%s", step->run->id);
+    snprintf(reason, sizeof reason, "run %s passed its gate: serves %.4g %% of users before it is promoted",
+             step->run->id, 100.0 * canary.weight / GW_ROUTE_BUCKETS);
+    const struct gw_registry_change change = {
+        .actor = GW_RETRAIN_ACTOR, .reason = reason, .if_revision = standing->model.revision, .idempotency_key = key};
+    if (standing->version.state != GW_ROLLOUT_CANARY) { // it is one already after a kill, or by somebody's hand
+        GW_TRY(gw_registry_split(step->self->registry, step->run->model, &canary, 1, &change, &outcome, err));
+        (void)gw_fault_hit("retrain.canary");
+    }
+    const struct gw_run_change moved = {.shadow_ms = -1, .canary_ms = canary_ms};
+    return gw_retrain_move(step, GW_RUN_CANARY, &moved, err);
+}
+
+gw_status gw_retrain_step_shadow(struct gw_retrain_step *step, gw_err *err)
+{
+    struct standing standing;
+    bool ended = false;
+    bool over = false;
+    int64_t canary_ms = gw_config_duration_us(step->self->runtime->config, GW_OPT_RETRAIN_CANARY) / 1000;
+    GW_TRY(end_if_decided(step, &standing, &ended, err));
+    if (ended) {
+        return GW_OK;
+    }
+    GW_TRY(gw_runs_time_is_over(step->self->registry, step->run->id, &over, err));
+    if (!over) {
+        return GW_OK;
+    }
+    return canary_ms > 0 ? start_canary(step, &standing, canary_ms, err) : promote(step, &standing.model, err);
+}
+
+gw_status gw_retrain_step_canary(struct gw_retrain_step *step, gw_err *err)
+{
+    struct standing standing;
+    bool ended = false;
+    bool over = false;
+    GW_TRY(end_if_decided(step, &standing, &ended, err));
+    if (ended) {
+        return GW_OK;
+    }
+    GW_TRY(gw_runs_time_is_over(step->self->registry, step->run->id, &over, err));
+    return over ? promote(step, &standing.model, err) : GW_OK;
 }
 
 gw_status gw_retrain_cancel(struct gw_retrain_step *step, gw_err *err)

@@ -35,9 +35,9 @@ static struct gw_registry *registry;
 static struct gw_arena arena;
 static struct cluster_worker worker;
 
-static const char *const retrain_settings[] = {"retrain.rows_min=500", "retrain.positives_min=20", "retrain.trees=12",
-                                               "retrain.depth=3",      "retrain.eta=0.3",          "retrain.memory=0",
-                                               "retrain.cooldown=0s",  "retrain.shadow=200ms",     NULL};
+static const char *const retrain_settings[] = {
+    "retrain.rows_min=500", "retrain.positives_min=20", "retrain.trees=12",     "retrain.depth=3",   "retrain.eta=0.3",
+    "retrain.memory=0",     "retrain.cooldown=0s",      "retrain.shadow=200ms", "retrain.canary=0s", NULL};
 
 static inline void retrain_begin(const char *const *more)
 {
