@@ -21,6 +21,8 @@ static struct offline_rows rows;
 static struct offline_model offline;
 static uint64_t next_request = 1;
 static char redis_address[64];
+static size_t answers_ok;
+static size_t answers_partial;
 
 // ---- requests and answers -------------------------------------------------------------------------------------------
 
@@ -94,6 +96,8 @@ static void await(struct got *got, const struct offline_request *request, bool s
     wait_until(has_come, &waiting, CLUSTER_WAIT_MS, "an answer");
     assert_int_equal(got->count, 1);
     assert_int_equal(got->prediction.request_join_id, request->number);
+    answers_ok += got->prediction.status == GW_PREDICTION_STATUS_OK;
+    answers_partial += got->prediction.status == GW_PREDICTION_STATUS_PARTIAL;
 }
 
 static void got_done(struct got *got)
@@ -331,6 +335,7 @@ static void served_candidates_hold_the_request_id_and_the_vector_that_was_scored
     (void)state;
     for (int sync = 0; sync < 2; sync++) {
         struct offline_request request;
+        struct got got;
         struct served served = {0};
         struct served_wait wait = {.tail = tail_open(&cluster, GW_TOPIC_SERVED_CANDIDATES, false), .served = &served};
         gw_arena_init(&served.arena, 1 << 16, 16 << 20);
@@ -342,6 +347,8 @@ static void served_candidates_hold_the_request_id_and_the_vector_that_was_scored
         assert_int_equal(served.positions, (1u << OFFLINE_TWEETS) - 1);
         gw_arena_deinit(&served.arena);
         tail_close(wait.tail);
+        await(&got, &request, sync);
+        got_done(&got);
     }
 }
 
@@ -421,10 +428,32 @@ static void a_model_with_an_unknown_feature_stops_the_start_and_is_named(void **
     assert_true(proc_logged(wrong.proc, "user.state")); // the first one that is missing
 }
 
+static bool samples_left_out(void *context)
+{
+    (void)context;
+    return cluster_metric(&score, "godwit_score_feature_samples_partial_total") >= (double)answers_partial;
+}
+
+static void requests_without_their_stored_features_give_no_sample_and_are_counted(void **state)
+{
+    (void)state;
+    struct offline_request request;
+    struct got got;
+    make_request(&request, true);
+    send(&request, GW_TOPIC_PREDICTION_REQUESTS_SYNC, NULL, 0); // after everything else of this lane
+    await(&got, &request, true);
+    got_done(&got);
+    assert_true(answers_partial >= 2);
+    wait_until(samples_left_out, NULL, CLUSTER_WAIT_MS, "the count of samples left out");
+    assert_true(cluster_metric(&score, "godwit_score_feature_samples_partial_total") == (double)answers_partial);
+}
+
 static void score_drains_on_sigterm(void **state)
 {
     (void)state;
-    cluster_stop(&score);
+    cluster_stop(&score); // and what goes beside the answers is written
+    const char *samples = gw_runtime_topic(&cluster.runtime, GW_TOPIC_FEATURE_SAMPLES);
+    assert_int_equal(records_count(&cluster, samples, CLUSTER_PARTITIONS), answers_ok);
 }
 
 int main(void)
@@ -437,6 +466,7 @@ int main(void)
         cmocka_unit_test(served_candidates_hold_the_request_id_and_the_vector_that_was_scored),
         cmocka_unit_test(without_redis_callers_get_partial_answers_and_bulk_waits),
         cmocka_unit_test(a_model_with_an_unknown_feature_stops_the_start_and_is_named),
+        cmocka_unit_test(requests_without_their_stored_features_give_no_sample_and_are_counted),
         cmocka_unit_test(score_drains_on_sigterm),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
