@@ -6,6 +6,7 @@
 #include "base/ini.h"
 #include "base/mem.h"
 #include "model/bundle_impl.h"
+#include "model/bundle_write.h"
 #include "model/file.h"
 #include "model/golden.h"
 #include "model/manifest.h"
@@ -134,19 +135,21 @@ static void set_head(struct gw_bundle *bundle, size_t h, const struct gw_manifes
                                                .objective = gw_objective_name(forest->objective)};
 }
 
-static gw_status load_head(struct loader *in, size_t h)
+static gw_status parse_head(struct loader *in, size_t h, struct gw_slice model)
 {
     const struct gw_manifest_head *head = &in->manifest.heads[h];
-    GW_TRY(read_listed(in, head->file, GW_MODEL_FILE_BYTES_MAX));
-    gw_status status = gw_model_parse(gw_slice_make(in->text, in->text_size), &in->bundle->forests[h], in->err);
-    if (status == GW_OK) {
-        status = check_head(in, head, in->bundle->forests[h]);
-    }
-    if (status != GW_OK) {
-        return gw_fail_context(in->err, status, "file '%s'", head->file);
-    }
+    GW_TRY(gw_model_parse(model, &in->bundle->forests[h], in->err));
+    GW_TRY(check_head(in, head, in->bundle->forests[h]));
     set_head(in->bundle, h, head);
     return GW_OK;
+}
+
+static gw_status load_head(struct loader *in, size_t h)
+{
+    const char *file = in->manifest.heads[h].file;
+    GW_TRY(read_listed(in, file, GW_MODEL_FILE_BYTES_MAX));
+    gw_status status = parse_head(in, h, gw_slice_make(in->text, in->text_size));
+    return status == GW_OK ? GW_OK : gw_fail_context(in->err, status, "file '%s'", file);
 }
 
 static gw_status compare_margins(const struct loader *in, const struct gw_golden *golden, const float *margins)
@@ -210,6 +213,18 @@ static gw_status load_profile(struct loader *in)
     return GW_OK;
 }
 
+static void set_info(struct loader *in)
+{
+    struct gw_bundle_info *info = &in->bundle->info;
+    info->model_name = in->manifest.model_name;
+    info->version = in->manifest.version;
+    info->feature_count = in->manifest.feature_count;
+    info->feature_names = in->manifest.feature_names;
+    info->head_count = in->manifest.head_count;
+    info->primary_head = in->manifest.primary_head;
+    info->metadata_json = in->manifest.metadata_json;
+}
+
 static gw_status load(struct loader *in)
 {
     char path[GW_MODEL_PATH_BYTES];
@@ -222,15 +237,8 @@ static gw_status load(struct loader *in)
         return gw_fail_context(in->err, status, "file '%s'", GW_MANIFEST_FILE);
     }
 
-    struct gw_bundle_info *info = &in->bundle->info;
-    info->model_name = in->manifest.model_name;
-    info->version = in->manifest.version;
-    info->feature_count = in->manifest.feature_count;
-    info->feature_names = in->manifest.feature_names;
-    info->head_count = in->manifest.head_count;
-    info->primary_head = in->manifest.primary_head;
-    info->metadata_json = in->manifest.metadata_json;
-    for (size_t h = 0; h < info->head_count; h++) {
+    set_info(in);
+    for (size_t h = 0; h < in->manifest.head_count; h++) {
         GW_TRY(load_head(in, h));
     }
     GW_TRY(load_profile(in));
@@ -263,6 +271,63 @@ static const char *keep(struct gw_bundle *bundle, const char *text, size_t size)
     return copy;
 }
 
+// Copies names into the bundle; NULL without memory.
+static const char *const *keep_names(struct gw_bundle *bundle, const char *const *names, size_t count)
+{
+    const char **to = gw_arena_array(&bundle->arena, count, sizeof *to);
+    for (size_t f = 0; to != NULL && f < count; f++) {
+        to[f] = keep(bundle, names[f], strlen(names[f]));
+        if (to[f] == NULL) {
+            return NULL;
+        }
+    }
+    return to;
+}
+
+// Copies the strings of a manifest that are somebody else's.
+static gw_status own_manifest(struct gw_bundle *bundle, struct gw_manifest *manifest, gw_err *err)
+{
+    manifest->model_name = keep(bundle, manifest->model_name, strlen(manifest->model_name));
+    manifest->metadata_json =
+        manifest->metadata_json != NULL ? keep(bundle, manifest->metadata_json, strlen(manifest->metadata_json)) : "{}";
+    manifest->feature_names = keep_names(bundle, manifest->feature_names, manifest->feature_count);
+    bool whole = manifest->model_name != NULL && manifest->metadata_json != NULL && manifest->feature_names != NULL;
+    for (size_t h = 0; h < manifest->head_count; h++) {
+        manifest->heads[h].name = keep(bundle, manifest->heads[h].name, strlen(manifest->heads[h].name));
+        whole &= manifest->heads[h].name != NULL;
+    }
+    return whole ? GW_OK : gw_fail(err, GW_E_MEMORY, "no memory for a bundle's names");
+}
+
+static gw_status take_draft(struct loader *in, const struct gw_bundle_draft *draft)
+{
+    in->manifest = draft->manifest;
+    GW_TRY(own_manifest(in->bundle, &in->manifest, in->err));
+    set_info(in);
+    for (size_t h = 0; h < in->manifest.head_count; h++) {
+        gw_status status = parse_head(in, h, draft->models[h]);
+        if (status != GW_OK) {
+            return gw_fail_context(in->err, status, "head '%s'", in->manifest.heads[h].name);
+        }
+    }
+    return GW_OK;
+}
+
+gw_status gw_bundle_of_draft(const struct gw_bundle_draft *draft, struct gw_bundle **ret_bundle, gw_err *err)
+{
+    struct loader in = {.err = err, .bundle = bundle_new()};
+    if (in.bundle == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory for a bundle");
+    }
+    gw_status status = take_draft(&in, draft);
+    if (status != GW_OK) {
+        gw_bundle_unref(in.bundle);
+        return status;
+    }
+    *ret_bundle = in.bundle;
+    return GW_OK;
+}
+
 // Copies the names of a bare file's features: the file's own, else the caller's.
 static gw_status name_features(struct gw_bundle *bundle, const char *const *names, size_t count, gw_err *err)
 {
@@ -274,17 +339,10 @@ static gw_status name_features(struct gw_bundle *bundle, const char *const *name
     if (from == names && count != forest->feature_count) {
         return gw_fail(err, GW_E_MISMATCH, "feature count %u, %zu names are given", forest->feature_count, count);
     }
-    const char **to = gw_arena_array(&bundle->arena, forest->feature_count, sizeof *to);
-    for (uint32_t f = 0; to != NULL && f < forest->feature_count; f++) {
-        to[f] = keep(bundle, from[f], strlen(from[f]));
-        if (to[f] == NULL) {
-            to = NULL;
-        }
-    }
-    if (to == NULL) {
+    bundle->info.feature_names = keep_names(bundle, from, forest->feature_count);
+    if (bundle->info.feature_names == NULL) {
         return gw_fail(err, GW_E_MEMORY, "no memory for feature names");
     }
-    bundle->info.feature_names = to;
     bundle->info.feature_count = forest->feature_count;
     return GW_OK;
 }

@@ -2,13 +2,14 @@
 #include "train/head.h"
 
 #include "base/mem.h"
+#include "train/calibrate.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
 struct training {
-    const struct gw_rows *rows;
+    struct gw_rows *rows;
     const struct gw_train_options *options;
     const char *label;
     gw_head_progress progress;
@@ -47,21 +48,28 @@ static gw_status set_labels(struct training *t)
     return GW_OK;
 }
 
+static gw_status make_matrix(struct training *t, size_t begin, size_t end, struct gw_matrix **ret_matrix)
+{
+    const struct gw_matrix_data data = {
+        .rows = t->rows->features + begin * t->rows->header->feature_count,
+        .row_count = end - begin,
+        .column_count = t->rows->header->feature_count,
+        .labels = t->labels + begin,
+        .weights = t->rows->weights + begin,
+    };
+    return gw_matrix_new(&data, ret_matrix, t->err);
+}
+
+// The matrices are copies: what is measured later are the rows with their infinities, as they are served.
 static gw_status make_matrices(struct training *t)
 {
-    const size_t begin[2] = {0, t->rows->train_count};
-    const size_t end[2] = {t->rows->train_count, t->rows->count};
-    for (size_t m = 0; m < 2; m++) {
-        const struct gw_matrix_data data = {
-            .rows = t->rows->features + begin[m] * t->rows->header->feature_count,
-            .row_count = end[m] - begin[m],
-            .column_count = t->rows->header->feature_count,
-            .labels = t->labels + begin[m],
-            .weights = t->rows->weights + begin[m],
-        };
-        GW_TRY(gw_matrix_new(&data, &t->matrices[m], t->err));
+    gw_rows_clamp(t->rows);
+    gw_status status = make_matrix(t, 0, t->rows->train_count, &t->matrices[0]);
+    if (status == GW_OK) {
+        status = make_matrix(t, t->rows->train_count, t->rows->count, &t->matrices[1]);
     }
-    return GW_OK;
+    gw_rows_unclamp(t->rows);
+    return status;
 }
 
 // base_score is given, because versions differ in what they choose by themselves.
@@ -111,18 +119,29 @@ static gw_status boost(struct training *t)
                                     t->err);
 }
 
+// Measures what is served: calibrated, and among all negatives, of which the rows have only a share.
 static gw_status measure(struct training *t)
 {
     const size_t first = t->rows->train_count;
     const size_t count = t->rows->count - first;
     const size_t width = t->rows->header->feature_count;
+    const float *labels = t->labels + first;
     GW_CLEANUP(gw_mem_cleanup) float *margins = gw_mem_calloc(count, sizeof *margins);
-    if (margins == NULL) {
+    GW_CLEANUP(gw_mem_cleanup) float *weights = gw_mem_calloc(count, sizeof *weights);
+    if (margins == NULL || weights == NULL) {
         return gw_fail(t->err, GW_E_MEMORY, "no memory for %zu margins", count);
     }
     GW_TRY(gw_booster_predict(t->result.booster, t->rows->features + first * width, count, width, GW_BOOSTER_MARGIN,
                               margins, t->err));
-    return gw_measure_all(margins, t->labels + first, t->rows->weights + first, count, &t->result.holdout, t->err);
+    const struct gw_train_margins rows = {
+        .margins = margins, .labels = labels, .weights = t->rows->weights + first, .count = count};
+    GW_TRY(gw_train_calibrate(&rows, t->options->negative_rate, &t->result.calibration, t->err));
+    for (size_t i = 0; i < count; i++) {
+        margins[i] = gw_train_calibrated_margin(&t->result.calibration, margins[i]);
+        weights[i] =
+            gw_train_population_weight(t->rows->weights[first + i], labels[i] > 0.5f, t->options->negative_rate);
+    }
+    return gw_measure_all(margins, labels, weights, count, &t->result.holdout, t->err);
 }
 
 static gw_status train(struct training *t)
@@ -134,7 +153,7 @@ static gw_status train(struct training *t)
     return measure(t);
 }
 
-gw_status gw_head_train(const struct gw_rows *rows, const struct gw_train_options *options, const char *label,
+gw_status gw_head_train(struct gw_rows *rows, const struct gw_train_options *options, const char *label,
                         gw_head_progress progress, void *context, struct gw_head_result *ret_result, gw_err *err)
 {
     struct training t = {.rows = rows,

@@ -2,13 +2,17 @@
 // godwit-train: examples in, verified bundle out. No network, no Kafka, no database; one run, one exit code.
 #include "base/json.h"
 #include "base/mem.h"
+#include "drift/profile.h"
 #include "model/bundle_write.h"
 #include "model/xgboost.h"
 #include "train/head.h"
+#include "train/metadata.h"
 #include "train/options.h"
 #include "train/probe.h"
+#include "train/reference.h"
 #include "train/rows.h"
 
+#include <math.h>
 #include <stdio.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -20,6 +24,7 @@ struct run {
     struct gw_buf models[GW_BUNDLE_HEADS_MAX];
     struct gw_forest *forests[GW_BUNDLE_HEADS_MAX];
     struct gw_golden golden;
+    struct gw_reference reference;
     struct gw_buf metadata;
     char digest[GW_BUNDLE_DIGEST_BYTES];
     gw_err err;
@@ -61,73 +66,6 @@ static void report_round(void *context, const char *head, uint32_t round, double
     print_json_line(&to);
 }
 
-static void write_result(struct gw_json_writer *to, const char *name, const struct gw_head_result *result)
-{
-    gw_json_write_key(to, name);
-    gw_json_object_begin(to);
-    gw_json_write_key(to, "trees");
-    gw_json_write_u64(to, result->tree_count);
-    gw_json_write_key(to, "train_positives");
-    gw_json_write_u64(to, result->train_positives);
-    gw_json_write_key(to, "holdout_positives");
-    gw_json_write_u64(to, result->holdout_positives);
-    gw_json_write_key(to, "base_rate");
-    gw_json_write_double(to, result->base_score);
-    gw_json_write_key(to, "auc");
-    gw_json_write_double(to, result->holdout.auc);
-    gw_json_write_key(to, "log_loss");
-    gw_json_write_double(to, result->holdout.log_loss);
-    gw_json_write_key(to, "normalised_entropy");
-    gw_json_write_double(to, result->holdout.normalised_entropy);
-    gw_json_write_key(to, "calibration_ratio");
-    gw_json_write_double(to, result->holdout.calibration_ratio);
-    gw_json_object_end(to);
-}
-
-// Nothing here depends on when or where a run takes place: equal input gives an equal digest.
-static gw_status write_metadata(struct run *run)
-{
-    char version[GW_BOOSTER_VERSION_BYTES];
-    gw_booster_version(version);
-    struct gw_json_writer to;
-    gw_json_writer_init(&to, &run->metadata);
-    gw_json_object_begin(&to);
-    gw_json_write_key(&to, "trainer");
-    gw_json_write_text(&to, "godwit-train " GW_VERSION);
-    gw_json_write_key(&to, "xgboost");
-    gw_json_write_text(&to, version);
-    gw_json_write_key(&to, "layout");
-    gw_json_write_text(&to, run->rows.header->layout);
-    gw_json_write_key(&to, "rows");
-    gw_json_write_u64(&to, run->rows.count);
-    gw_json_write_key(&to, "train_rows");
-    gw_json_write_u64(&to, run->rows.train_count);
-    gw_json_write_key(&to, "clamped_values");
-    gw_json_write_u64(&to, run->rows.clamped_count);
-    gw_json_write_key(&to, "first_time_ms");
-    gw_json_write_i64(&to, run->rows.first_time_ms);
-    gw_json_write_key(&to, "last_time_ms");
-    gw_json_write_i64(&to, run->rows.last_time_ms);
-    gw_json_write_key(&to, "depth");
-    gw_json_write_u64(&to, run->options.depth);
-    gw_json_write_key(&to, "eta");
-    gw_json_write_double(&to, run->options.eta);
-    gw_json_write_key(&to, "seed");
-    gw_json_write_u64(&to, run->options.seed);
-    gw_json_write_key(&to, "threads");
-    gw_json_write_u64(&to, run->options.thread_count);
-    gw_json_write_key(&to, "heads");
-    gw_json_object_begin(&to);
-    for (size_t h = 0; h < run->options.head_count; h++) {
-        write_result(&to, run->options.heads[h].name, &run->results[h]);
-    }
-    gw_json_object_end(&to);
-    gw_json_object_end(&to);
-    GW_TRY(gw_json_writer_finish(&to, &run->err));
-    gw_status status = gw_buf_append(&run->metadata, "", 1); // a NUL: it is used as text
-    return status == GW_OK ? GW_OK : gw_fail(&run->err, status, "no memory for metadata");
-}
-
 static gw_status train_heads(struct run *run)
 {
     for (size_t h = 0; h < run->options.head_count; h++) {
@@ -139,8 +77,10 @@ static gw_status train_heads(struct run *run)
             return gw_fail_context(&run->err, status, "head '%s': the trained model", name);
         }
         const struct gw_measure *holdout = &run->results[h].holdout;
-        fprintf(stderr, "head %s: %u trees, holdout auc %.5f, log loss %.6f, normalised entropy %.5f\n", name,
-                run->results[h].tree_count, holdout->auc, holdout->log_loss, holdout->normalised_entropy);
+        fprintf(stderr, "head %s: %u trees, calibration %s, holdout auc %.5f, log loss %.6f, normalised entropy %.5f\n",
+                name, run->results[h].tree_count,
+                run->results[h].calibration.kind == GW_CALIBRATION_PLATT ? "platt" : "identity", holdout->auc,
+                holdout->log_loss, holdout->normalised_entropy);
     }
     return GW_OK;
 }
@@ -164,14 +104,14 @@ static gw_status make_golden(struct run *run)
     return GW_OK;
 }
 
-static gw_status write_bundle(struct run *run)
+// What the models are, without metadata and drift reference.
+static struct gw_bundle_draft make_draft(const struct run *run)
 {
     struct gw_bundle_draft draft = {
         .manifest = {.model_name = run->options.model_name,
                      .feature_count = run->rows.header->feature_count,
                      .feature_names = run->rows.header->feature_names,
-                     .head_count = run->options.head_count,
-                     .metadata_json = (const char *)run->metadata.data},
+                     .head_count = run->options.head_count},
         .golden = run->golden,
     };
     for (size_t h = 0; h < run->options.head_count; h++) {
@@ -179,19 +119,60 @@ static gw_status write_bundle(struct run *run)
         draft.manifest.heads[h] = (struct gw_manifest_head){.name = run->options.heads[h].name,
                                                             .weight = run->options.heads[h].weight,
                                                             .objective = "binary:logistic",
-                                                            .calibration = {.negative_rate = 1}};
+                                                            .calibration = run->results[h].calibration};
     }
+    return draft;
+}
+
+// Says what the reference is, and what will not be watched for want of rows.
+static void report_reference(const struct run *run)
+{
+    const struct gw_reference *reference = &run->reference;
+    const size_t held_out = run->rows.count - run->rows.train_count;
+    if (reference->profile.size == 0) {
+        fprintf(stderr, "no drift reference: %s; drift will not be watched\n", reference->reason);
+        return;
+    }
+    fprintf(stderr, "drift reference: %zu vectors (%s), losses of %zu held-out examples\n", reference->row_count,
+            reference->source, reference->labelled_count);
+    if (reference->labelled_count < held_out) {
+        fprintf(stderr, "weights differ: %zu of %zu held-out examples stand for all of them\n",
+                reference->labelled_count, held_out);
+    }
+    if (reference->labelled_count < GW_DRIFT_BASELINE_ROWS_MIN) {
+        double share = (double)reference->labelled_count / (double)run->rows.count;
+        fprintf(stderr, "concept drift will not be watched: that takes %d held-out examples, about %.0f in all\n",
+                GW_DRIFT_BASELINE_ROWS_MIN, ceil(GW_DRIFT_BASELINE_ROWS_MIN / share));
+    }
+}
+
+static gw_status write_metadata(struct run *run)
+{
+    GW_TRY(
+        gw_train_metadata_write(&run->options, &run->rows, run->results, &run->reference, &run->metadata, &run->err));
+    gw_status status = gw_buf_append(&run->metadata, "", 1); // a NUL: it is used as text
+    return status == GW_OK ? GW_OK : gw_fail(&run->err, status, "no memory for metadata");
+}
+
+static gw_status write_bundle(struct run *run)
+{
+    struct gw_bundle_draft draft = make_draft(run);
+    GW_TRY(gw_reference_build(&run->options, &draft, &run->rows, &run->reference, &run->err));
+    report_reference(run);
+    GW_TRY(write_metadata(run));
+    draft.profile = gw_buf_slice(&run->reference.profile);
+    draft.manifest.metadata_json = (const char *)run->metadata.data;
     return gw_bundle_write(&draft, run->options.out_directory, run->digest, &run->err);
 }
 
 static gw_status execute(struct run *run)
 {
     GW_TRY(gw_rows_load(run->options.rows_path, run->options.holdout, &run->rows, &run->err));
+    GW_TRY(gw_reference_check(&run->options, run->rows.header, &run->err));
     fprintf(stderr, "%zu examples of %zu features, %zu to learn from\n", run->rows.count,
             run->rows.header->feature_count, run->rows.train_count);
     GW_TRY(train_heads(run));
     GW_TRY(make_golden(run));
-    GW_TRY(write_metadata(run));
     return write_bundle(run);
 }
 
@@ -225,6 +206,7 @@ static void run_deinit(struct run *run)
         gw_forest_free(run->forests[h]);
     }
     gw_golden_deinit(&run->golden);
+    gw_reference_deinit(&run->reference);
     gw_buf_deinit(&run->metadata);
     gw_rows_deinit(&run->rows);
 }

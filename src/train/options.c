@@ -19,6 +19,13 @@ const char gw_train_usage[] =
     "  --threads N             default 1; the same seed and count give the same bundle\n"
     "  --holdout X             share of the latest examples to measure with, default 0.2\n"
     "  --early-stopping N      stop after N rounds without a better holdout log loss, default 20; 0 = never\n"
+    "  --reference FILE        vectors (GWEX, of the same features) sampled as live ones are: the bundle's drift "
+    "reference;\n"
+    "                          default: the examples that are learned from\n"
+    "  --drift-tolerance X     ignore drifts of a PSI under about 4 X^2, 0 to 1; default 0: only the sampling error\n"
+    "  --negative-rate X       share of the negatives that was kept when the examples were chosen, default 1; less "
+    "than 1\n"
+    "                          with one head only\n"
     "  --progress text|json    lines of text on stderr, or of JSON on stdout\n"
     "exit codes: 0 done, 1 failed, 2 wrong usage\n";
 
@@ -117,6 +124,12 @@ static gw_status parse_option(struct gw_train_options *o, const char *name, cons
         return parse_number(name, value, 0.01, 0.9, &o->holdout, err);
     } else if (strcmp(name, "--early-stopping") == 0) {
         return parse_count(name, value, 0, 10000, &o->early_stopping_rounds, err);
+    } else if (strcmp(name, "--reference") == 0) {
+        o->reference_path = value;
+    } else if (strcmp(name, "--drift-tolerance") == 0) {
+        return parse_number(name, value, 0, 1, &o->drift_tolerance, err);
+    } else if (strcmp(name, "--negative-rate") == 0) {
+        return parse_number(name, value, 1e-6, 1, &o->negative_rate, err);
     } else if (strcmp(name, "--progress") == 0 && (strcmp(value, "json") == 0 || strcmp(value, "text") == 0)) {
         o->progress_json = value[0] == 'j';
     } else if (strcmp(name, "--progress") == 0) {
@@ -135,7 +148,8 @@ gw_status gw_train_options_parse(int argc, char **argv, struct gw_train_options 
                                  .seed = 1,
                                  .thread_count = 1,
                                  .holdout = 0.2,
-                                 .early_stopping_rounds = 20};
+                                 .early_stopping_rounds = 20,
+                                 .negative_rate = 1};
     for (int i = 1; i < argc; i += 2) {
         if (strcmp(argv[i], "--help") == 0) {
             o.help = true;
@@ -149,6 +163,13 @@ gw_status gw_train_options_parse(int argc, char **argv, struct gw_train_options 
     }
     if (o.rows_path == NULL || o.out_directory == NULL || o.model_name == NULL || o.head_count == 0) {
         return gw_fail(err, GW_E_INVALID, "--rows, --out, --model and --heads are required");
+    }
+    if (o.negative_rate < 1 && o.head_count > 1) {
+        // What is negative for one head is positive for another, so no single rate is true of both.
+        return gw_fail(err, GW_E_INVALID,
+                       "--negative-rate is about the negatives of one head; with %zu heads, give the "
+                       "examples weights instead",
+                       o.head_count);
     }
     *ret_options = o;
     return GW_OK;

@@ -15,6 +15,7 @@ struct gw_train_head {
 
 struct gw_train_options {
     const char *rows_path;
+    const char *reference_path; // NULL: the examples that are learned from are the drift reference
     const char *out_directory;
     const char *model_name;
     size_t head_count;
@@ -26,6 +27,8 @@ struct gw_train_options {
     uint32_t thread_count;          // 1 to 1024; the same count gives the same model
     double holdout;                 // share of the latest examples kept for measuring, 0.01 to 0.9
     uint32_t early_stopping_rounds; // rounds without a better holdout log loss; 0 = never stop early
+    double drift_tolerance;         // at least so much of a drift is ignored (drift/profile.h), 0 to 1
+    double negative_rate;           // share of the negatives that the examples still have, over 0, at most 1
     bool progress_json;             // JSON lines on stdout instead of text on stderr
     bool help;                      // print gw_train_usage and stop; nothing else is checked then
 };

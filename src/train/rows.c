@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "train/rows.h"
 
+#include "base/check.h"
 #include "base/mem.h"
+#include "base/rng.h"
 
 #include <float.h>
 #include <math.h>
@@ -38,16 +40,6 @@ static gw_status allocate(struct gw_rows *rows, size_t feature_count, gw_err *er
     return GW_OK;
 }
 
-// XGBoost takes no infinities. The largest float goes the same way at every threshold but itself.
-static float clamp(float value, uint64_t *clamped_count)
-{
-    if (!isinf(value)) {
-        return value;
-    }
-    (*clamped_count)++;
-    return value > 0 ? FLT_MAX : -FLT_MAX;
-}
-
 static gw_status read_all(struct gw_rows *rows, struct place *places, gw_err *err)
 {
     const size_t feature_count = rows->header->feature_count;
@@ -55,9 +47,7 @@ static gw_status read_all(struct gw_rows *rows, struct place *places, gw_err *er
         struct gw_example example = {0};
         bool more = false;
         GW_TRY(gw_examples_next(rows->reader, &example, &more, err));
-        for (size_t f = 0; f < feature_count; f++) {
-            rows->features[i * feature_count + f] = clamp(example.features[f], &rows->clamped_count);
-        }
+        memcpy(rows->features + i * feature_count, example.features, feature_count * sizeof *rows->features);
         rows->label_bits[i] = example.label_bits;
         rows->weights[i] = example.weight;
         places[i] = (struct place){.time_ms = example.time_ms, .index = i};
@@ -96,17 +86,18 @@ static gw_status sort(struct gw_rows *rows, struct place *places, gw_err *err)
     return GW_OK;
 }
 
-gw_status gw_rows_load(const char *path, double holdout, struct gw_rows *rows, gw_err *err)
+static gw_status open_file(const char *path, struct gw_rows *rows, gw_err *err)
 {
     *rows = (struct gw_rows){0};
     GW_TRY(gw_examples_reader_new(path, &rows->reader, err));
     rows->header = gw_examples_header(rows->reader);
     rows->count = gw_examples_count(rows->reader);
-    rows->train_count = rows->count - (size_t)((double)rows->count * holdout);
-    if (rows->train_count == 0 || rows->train_count >= rows->count) {
-        return gw_fail(err, GW_E_INVALID, "examples '%.100s': %zu examples are too few to hold out a share of %g", path,
-                       rows->count, holdout);
-    }
+    rows->train_count = rows->count;
+    return GW_OK;
+}
+
+static gw_status load(struct gw_rows *rows, gw_err *err)
+{
     GW_TRY(allocate(rows, rows->header->feature_count, err));
     GW_CLEANUP(gw_mem_cleanup) struct place *places = gw_mem_calloc(rows->count, sizeof *places);
     if (places == NULL) {
@@ -116,12 +107,52 @@ gw_status gw_rows_load(const char *path, double holdout, struct gw_rows *rows, g
     return sort(rows, places, err);
 }
 
+static gw_status find_infinities(struct gw_rows *rows, gw_err *err)
+{
+    const size_t value_count = rows->count * rows->header->feature_count;
+    for (size_t i = 0; i < value_count; i++) {
+        rows->infinite_count += isinf(rows->features[i]) ? 1 : 0;
+    }
+    if (rows->infinite_count == 0) {
+        return GW_OK;
+    }
+    rows->infinite = gw_mem_calloc(rows->infinite_count, sizeof *rows->infinite);
+    if (rows->infinite == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory for the places of %zu infinities", (size_t)rows->infinite_count);
+    }
+    for (size_t i = 0, found = 0; i < value_count; i++) {
+        if (isinf(rows->features[i])) {
+            rows->infinite[found++] = i;
+        }
+    }
+    return GW_OK;
+}
+
+gw_status gw_rows_load(const char *path, double holdout, struct gw_rows *rows, gw_err *err)
+{
+    GW_TRY(open_file(path, rows, err));
+    rows->train_count = rows->count - (size_t)((double)rows->count * holdout);
+    if (rows->train_count == 0 || rows->train_count >= rows->count) {
+        return gw_fail(err, GW_E_INVALID, "examples '%.100s': %zu examples are too few to hold out a share of %g", path,
+                       rows->count, holdout);
+    }
+    GW_TRY(load(rows, err));
+    return find_infinities(rows, err);
+}
+
+gw_status gw_rows_load_whole(const char *path, struct gw_rows *rows, gw_err *err)
+{
+    GW_TRY(open_file(path, rows, err));
+    return rows->count > 0 ? load(rows, err) : GW_OK;
+}
+
 void gw_rows_deinit(struct gw_rows *rows)
 {
     gw_examples_reader_free(rows->reader);
     gw_mem_free(rows->features);
     gw_mem_free(rows->label_bits);
     gw_mem_free(rows->weights);
+    gw_mem_free(rows->infinite);
     *rows = (struct gw_rows){0};
 }
 
@@ -134,4 +165,64 @@ gw_status gw_rows_label(const struct gw_rows *rows, const char *name, size_t *re
         }
     }
     return gw_fail(err, GW_E_NOT_FOUND, "the examples have no label '%s'", name);
+}
+
+static void replace_infinities(struct gw_rows *rows, float by)
+{
+    for (size_t i = 0; i < rows->infinite_count; i++) {
+        float *value = &rows->features[rows->infinite[i]];
+        *value = copysignf(by, *value);
+    }
+}
+
+void gw_rows_clamp(struct gw_rows *rows)
+{
+    GW_ASSERT(!rows->is_clamped && (rows->infinite != NULL || rows->infinite_count == 0));
+    replace_infinities(rows, FLT_MAX);
+    rows->is_clamped = true;
+}
+
+void gw_rows_unclamp(struct gw_rows *rows)
+{
+    GW_ASSERT(rows->is_clamped);
+    replace_infinities(rows, INFINITY);
+    rows->is_clamped = false;
+}
+
+void gw_rows_release_features(struct gw_rows *rows)
+{
+    gw_mem_free(rows->features);
+    gw_mem_free(rows->infinite);
+    rows->features = NULL;
+    rows->infinite = NULL;
+}
+
+size_t gw_rows_thin(struct gw_rows *rows, size_t first, size_t count, uint64_t seed)
+{
+    GW_ASSERT(!rows->is_clamped && first + count <= rows->count);
+    const size_t width = rows->header->feature_count;
+    float largest = 0;
+    float smallest = INFINITY;
+    for (size_t i = first; i < first + count; i++) {
+        largest = fmaxf(largest, rows->weights[i]);
+        smallest = fminf(smallest, rows->weights[i]);
+    }
+    if (smallest >= largest) {
+        return count;
+    }
+    gw_mem_free(rows->infinite); // rows move
+    rows->infinite = NULL;
+    struct gw_rng rng;
+    gw_rng_init(&rng, seed);
+    size_t to = first;
+    for (size_t from = first; from < first + count; from++) {
+        if (!(gw_rng_double(&rng) * (double)largest < (double)rows->weights[from])) {
+            continue;
+        }
+        memmove(rows->features + to * width, rows->features + from * width, width * sizeof *rows->features);
+        rows->label_bits[to] = rows->label_bits[from];
+        rows->weights[to] = rows->weights[from];
+        to++;
+    }
+    return to - first;
 }

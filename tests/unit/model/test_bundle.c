@@ -165,6 +165,83 @@ static void a_scorer_finds_features_in_any_columns(void **state)
     gw_scorer_free(scorer);
 }
 
+// Its strings are its own: the draft's are overwritten.
+static void a_draft_in_memory_scores_as_the_bundle_written(void **state)
+{
+    (void)state;
+    char *model = read_fixture("xgboost_3_2.json");
+    char name[] = "ranker";
+    char head[] = "first";
+    struct gw_bundle_draft draft = {
+        .manifest =
+            {.model_name = name,
+             .feature_count = 4,
+             .feature_names = features,
+             .head_count = 1,
+             .heads = {{.name = head,
+                        .weight = 3,
+                        .calibration = {.kind = GW_CALIBRATION_PLATT, .a = 0.5, .b = 0.25, .negative_rate = 0.5}}}},
+        .models = {gw_slice_text(model)},
+    };
+    struct gw_bundle *bundle = NULL;
+    struct gw_scorer *scorer = NULL;
+    gw_err err = {0};
+    assert_ok_err(gw_bundle_of_draft(&draft, &bundle, &err), &err);
+    memset(name, 'x', sizeof name - 1);
+    memset(head, 'x', sizeof head - 1);
+    memset(model, 'x', strlen(model));
+    const struct gw_bundle_info *info = gw_bundle_info(bundle);
+    assert_string_equal(info->model_name, "ranker");
+    assert_string_equal(info->heads[0].name, "first");
+    assert_string_equal(info->digest, "");
+    assert_string_equal(info->metadata_json, "{}");
+    assert_string_equal(info->feature_names[3], "hour");
+    assert_ok_err(gw_scorer_new(bundle, NULL, 4, &scorer, &err), &err);
+    gw_bundle_unref(bundle);
+    float margins[3];
+    float probabilities[3];
+    float scores[3];
+    gw_scorer_margins(scorer, fixture_rows[0], 4, 3, margins);
+    assert_memory_equal(margins, fixture_margins, sizeof fixture_margins);
+    gw_scorer_finish(scorer, margins, 3, probabilities, scores, NULL);
+    for (size_t r = 0; r < 3; r++) {
+        double raw = 1 / (1 + exp(-(0.5 * (double)margins[r] + 0.25)));
+        assert_true(fabs((double)probabilities[r] - raw / (raw + (1 - raw) / 0.5)) < 1e-6);
+        assert_true(scores[r] == 3 * probabilities[r]);
+    }
+    gw_scorer_free(scorer);
+    draft.manifest.model_name = "ranker";
+    draft.manifest.heads[0].name = "first";
+    assert_fails(gw_bundle_of_draft(&draft, &bundle, &err), GW_E_MALFORMED);
+    assert_non_null(strstr(err.message, "head 'first'"));
+    gw_mem_free(model);
+}
+
+static void making_a_bundle_of_a_draft_survives_every_failed_allocation(void **state)
+{
+    (void)state;
+    char *model = read_fixture("xgboost_3_2.json");
+    const struct gw_bundle_draft draft = {
+        .manifest = {.model_name = "ranker",
+                     .feature_count = 4,
+                     .feature_names = features,
+                     .head_count = 1,
+                     .heads = {{.name = "first", .weight = 1, .calibration = {.negative_rate = 1}}}},
+        .models = {gw_slice_text(model)},
+    };
+    struct gw_bundle *bundle = NULL;
+    gw_status status = GW_E_MEMORY;
+    for (unsigned long n = 1; status != GW_OK; n++) {
+        gw_mem_fail_nth(n);
+        status = gw_bundle_of_draft(&draft, &bundle, NULL);
+        gw_mem_fail_nth(0);
+        assert_true(status == GW_OK || status == GW_E_MEMORY);
+        assert_true(n < 1000);
+    }
+    gw_bundle_unref(bundle);
+    gw_mem_free(model);
+}
+
 static void a_margin_off_by_one_bit_refuses_the_bundle(void **state)
 {
     (void)state;
@@ -447,6 +524,8 @@ int main(void)
         TEST(a_written_bundle_loads),
         TEST(a_layout_is_the_names_in_their_order),
         TEST(a_scorer_finds_features_in_any_columns),
+        TEST(a_draft_in_memory_scores_as_the_bundle_written),
+        TEST(making_a_bundle_of_a_draft_survives_every_failed_allocation),
         TEST(a_margin_off_by_one_bit_refuses_the_bundle),
         TEST(an_existing_directory_is_not_replaced),
         TEST(wrong_manifests_are_refused),

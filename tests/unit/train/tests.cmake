@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+# Runs the program.
+add_dependencies(test_train_reference godwit-train)
