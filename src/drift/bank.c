@@ -141,6 +141,7 @@ static gw_status step_episode(struct gw_drift_bank *bank, struct bank_stream *st
                                    .asked = asked,
                                    .mean_e = bank->mean,
                                    .threshold = bank->options.threshold,
+                                   .harm = bank->harm,
                                    .at_ms = bank->now_ms};
     gw_drift_bank_explain(bank, stream, kind, &alarm);
     double spread = kind == BANK_TILT ? fabs(alarm.spread_ratio - 1.0) : 0.0;
@@ -271,6 +272,11 @@ uint64_t gw_drift_bank_rows(const struct gw_drift_bank *bank)
     return bank->rows;
 }
 
+int64_t gw_drift_bank_now_ms(const struct gw_drift_bank *bank)
+{
+    return bank->now_ms;
+}
+
 double gw_drift_bank_mean(const struct gw_drift_bank *bank)
 {
     return bank->mean;
@@ -292,6 +298,7 @@ gw_status gw_drift_bank_retire(struct gw_drift_bank *bank, const struct gw_drift
                                        .e = (double)stream->e[kind],
                                        .mean_e = bank->mean,
                                        .threshold = bank->options.threshold,
+                                       .harm = bank->harm,
                                        .sample_count = episode->sample_count,
                                        .from_ms = episode->from_ms,
                                        .at_ms = bank->now_ms};

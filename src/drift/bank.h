@@ -60,6 +60,7 @@ struct gw_drift_alarm {
     double spread_ratio; // standard deviation of the normal score, 1 on the reference
     double share;        // missing, unseen: share in the window; otherwise 0
     double reference_share; // the same of the reference
+    double harm;            // as gw_drift_severity_of takes it; NaN while unknown
     double psi;             // evidently's dialect, bins with missing and unseen
     double psi_by_chance;   // 99 % of windows without drift stay under it
     double jensen_shannon;  // evidently's dialect
@@ -112,6 +113,7 @@ GW_CHECK gw_status gw_drift_bank_restored(struct gw_drift_bank *bank, gw_err *er
 
 double gw_drift_bank_rate(const struct gw_drift_bank *bank); // rows a second lately; 0 while no time has passed
 uint64_t gw_drift_bank_rows(const struct gw_drift_bank *bank);
+int64_t gw_drift_bank_now_ms(const struct gw_drift_bank *bank); // of the newest row; before all times without rows
 double gw_drift_bank_mean(const struct gw_drift_bank *bank);   // evidence of the quiet streams over m, now
 uint32_t gw_drift_bank_open(const struct gw_drift_bank *bank); // episodes open now
 

@@ -121,6 +121,7 @@ static struct gw_drift_alarm describe(const struct gw_drift_loss *loss)
         .mean_e = watch->e, // a watch over one stream
         .threshold = loss->options.threshold,
         .effect_sigma = (mean - baseline->mean) / baseline->deviation,
+        .harm = (mean - baseline->mean) / baseline->mean,
         .spread_ratio = NAN,
         .share = NAN,
         .reference_share = NAN,
@@ -150,13 +151,12 @@ static gw_status say(const struct gw_drift_loss *loss, enum gw_drift_move move, 
 static gw_status look(struct gw_drift_loss *loss, bool reached, const struct gw_drift_sink *sink, gw_err *err)
 {
     struct watch *watch = &loss->watch;
-    const struct gw_drift_baseline *baseline = loss->baseline;
     struct gw_drift_alarm alarm = describe(loss);
     const struct gw_drift_signal signal = {
         .alarm = reached,
         .e = watch->e,
         .effect_sigma = alarm.effect_sigma,
-        .harm = alarm.effect_sigma * baseline->deviation / baseline->mean,
+        .harm = alarm.harm,
         .now_ms = watch->now_ms,
         .from_ms = watch->calm_ms,
         .sample_count = watch->rows - watch->looked_row,
@@ -304,6 +304,7 @@ void gw_drift_loss_view(const struct gw_drift_loss *loss, struct gw_drift_loss_v
         .state = watch->episode.state,
         .reference_mean = loss->baseline->mean,
         .rows = watch->rows,
+        .now_ms = watch->now_ms,
         .rate_per_s = rate,
         .promise = promise_at(loss, rate),
     };

@@ -51,6 +51,7 @@ struct gw_drift_loss_view {
     double reference_mean; // of the baseline
     uint64_t window_count; // rows of the window
     uint64_t rows;         // taken in
+    int64_t now_ms;        // of the newest row; before all times without rows
     double rate_per_s;     // lately; 0 while no time has passed
     struct gw_drift_promise promise; // shifts are rises of the loss in deviations
 };
