@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 
-#include <stddef.h>
+#include <string.h>
 
 #define DETAIL_STAY_MS 15000
 #define LONG_STAY_MS   120000
@@ -17,6 +17,16 @@ const char *const gw_label_names[GW_LABEL_COUNT] = {
     GW_LABEL_MAP(X)
 #undef X
 };
+
+int gw_label_find(const char *name, size_t size)
+{
+    for (int i = 0; i < GW_LABEL_COUNT; i++) {
+        if (strlen(gw_label_names[i]) == size && memcmp(gw_label_names[i], name, size) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
 
 static const uint32_t undoable_bits[GW_LABEL_UNDOABLE_COUNT] = {
     [UNDO_FAV - 1] = GW_LABEL_BIT(FAVORITED),

@@ -23,6 +23,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 // In the order of the bits: append only.  X(suffix, name)
@@ -54,6 +55,9 @@ enum gw_label {
 #define GW_LABEL_BIT(suffix) (UINT32_C(1) << GW_LABEL_##suffix)
 
 extern const char *const gw_label_names[GW_LABEL_COUNT];
+
+// The label of this name; -1: it is none.
+int gw_label_find(const char *name, size_t size);
 
 // The actions that say something about a label, by Twitter's numbers (attribute "numbers" of the ActionType enum in
 // schemas/user_action.avsc).  X(symbol, number)

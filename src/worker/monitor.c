@@ -1,416 +1,293 @@
 // SPDX-License-Identifier: MIT
-// monitor: live quality of what is served, from predictions whose outcome is final.
+// monitor: live quality of what is served, and whether the world is still what models were trained on.
 //
-//   label_samples ──► model_quality        state: monitor_state, at the input's partition number
+//   label_samples ───┬──► model_quality      windows of live quality        monitor_quality.h
+//                    └──► drift_alerts       the loss of each head          monitor_concept.h
+//   feature_samples ─────► drift_alerts      each feature and the score     monitor_features.h
+//                                            state: monitor_state, at the input's partition number
 //
-// A model's samples are in one partition, so its windows are one member's. What they say is in monitor_quality.h; here
-// samples are read, closed windows become records, and the state goes to the changelog, all in the transaction that
-// commits the offsets. Nothing asks the clock: the same log gives the same bytes.
-//
-// An entry of the changelog has the key (model, topic, detector), so that what watches another topic of the same
-// partition keeps its entries beside ours; whoever takes over a partition reads those of its own topic.
+// A model's samples are in one partition of each input, so its windows and watches are one member's. Here samples are
+// read, what they say becomes records, and the state goes to the changelog (monitor_owned.c), all in the transaction
+// that commits the offsets. Nothing asks the clock: the same log and the same references give the same bytes.
+#include "worker/monitor_internal.h"
+
 #include "avro/framing.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "records/monitor_state.h"
-#include "worker/lane.h"
-#include "worker/monitor_changelog.h"
-#include "worker/monitor_quality.h"
-#include "worker/state.h"
+#include "worker/monitor_options.h"
 #include "worker/worker.h"
 
-#include <stdio.h>
 #include <string.h>
 
-enum {
-    PARTITIONS_MAX = 256,
-    ARENA_LIMIT_BYTES = 256 << 20,
-    TAKEOVER_BUDGET_MS = 20,
-};
-
-struct owned {
-    struct gw_monitor_quality *quality; // NULL: not held
-    int64_t offset;                     // of the last sample
-};
-
-// A sample between decode and process.
-struct pending {
-    struct gw_label_sample sample;
-    int32_t partition;
-    int64_t offset;
-    int64_t append_time_ms;
-    uint32_t slot;
-};
-
-struct monitor {
-    const struct gw_runtime *runtime;
-    struct gw_monitor_quality_options quality_options;
-    struct gw_state_reader *reader;
-    struct owned owned[PARTITIONS_MAX];
-    int32_t partition_count;
-    struct gw_arena arena; // one batch
-    struct pending *batch;
-    uint32_t batch_count;
-    uint32_t batch_capacity;
-    struct gw_loop *loop; // while a hook runs, for the sinks
-    struct gw_buf key;
-    struct gw_buf value;
-    struct gw_buf scratch;
-
-    struct gw_metric *samples[GW_MONITOR_OUTCOME_COUNT];
-    struct gw_metric *unknown_heads;
-    struct gw_metric *records;
-    struct gw_metric *open_windows;
-    uint64_t samples_pending[GW_MONITOR_OUTCOME_COUNT]; // counted when they are committed
-    uint64_t unknown_heads_pending;
-    uint64_t records_pending;
-};
+enum { ARENA_LIMIT_BYTES = 256 << 20 };
 
 // ---- decode ---------------------------------------------------------------------------------------------------------
 
+static gw_status make_room(struct gw_monitor_lane *lane, gw_err *err)
+{
+    if (lane->batch_count < lane->batch_capacity) {
+        return GW_OK;
+    }
+    uint32_t capacity = lane->batch_capacity > 0 ? lane->batch_capacity * 2 : 1024;
+    struct gw_monitor_pending *batch = gw_mem_realloc(lane->batch, capacity, sizeof *batch);
+    if (batch == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory for a batch of samples");
+    }
+    lane->batch = batch;
+    lane->batch_capacity = capacity;
+    return GW_OK;
+}
+
 static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_input *input, gw_err *err)
 {
-    struct monitor *self = worker;
+    struct gw_monitor_lane *lane = worker;
     (void)loop;
     if (input->body.data == NULL) {
         return gw_fail(err, GW_E_INVALID, "a tombstone is no sample");
     }
-    if (self->batch_count == self->batch_capacity) {
-        uint32_t capacity = self->batch_capacity > 0 ? self->batch_capacity * 2 : 1024;
-        struct pending *batch = gw_mem_realloc(self->batch, capacity, sizeof *batch);
-        if (batch == NULL) {
-            return gw_fail(err, GW_E_MEMORY, "no memory for a batch of samples");
-        }
-        self->batch = batch;
-        self->batch_capacity = capacity;
-    }
-    struct pending *pending = &self->batch[self->batch_count];
-    *pending = (struct pending){.partition = input->partition,
-                                .offset = input->offset,
-                                .append_time_ms = input->append_time_ms,
-                                .slot = input->slot};
-    GW_TRY(gw_label_sample_decode(input->body, &self->arena, &pending->sample, err));
-    self->batch_count++;
+    GW_TRY(make_room(lane, err));
+    struct gw_monitor_pending *pending = &lane->batch[lane->batch_count];
+    *pending = (struct gw_monitor_pending){.source = (enum gw_monitor_source)input->source,
+                                           .partition = input->partition,
+                                           .offset = input->offset,
+                                           .append_time_ms = input->append_time_ms,
+                                           .slot = input->slot};
+    GW_TRY(pending->source == GW_MONITOR_LABELS
+               ? gw_label_sample_decode(input->body, &lane->arena, &pending->label, err)
+               : gw_feature_sample_decode(input->body, &lane->arena, &pending->features, err));
+    lane->batch_count++;
     return GW_OK;
 }
 
 static void discard(void *worker, bool aborted)
 {
-    struct monitor *self = worker;
-    self->batch_count = 0;
-    gw_arena_clear(&self->arena);
+    struct gw_monitor_lane *lane = worker;
+    lane->batch_count = 0;
+    gw_arena_clear(&lane->arena);
     if (aborted) {
-        memset(self->samples_pending, 0, sizeof self->samples_pending);
-        self->unknown_heads_pending = 0;
-        self->records_pending = 0;
+        lane->counts = (struct gw_monitor_counts){0};
     }
+}
+
+// ---- outputs --------------------------------------------------------------------------------------------------------
+
+static gw_status emit(struct gw_monitor_lane *lane, enum gw_topic topic, struct gw_slice model, gw_err *err)
+{
+    uint32_t count = gw_runtime_partitions(lane->runtime, topic);
+    const struct gw_kafka_output output = {.topic = gw_runtime_topic(lane->runtime, topic),
+                                           .partition = (int32_t)gw_hash_partition(model.data, model.size, count),
+                                           .key = model,
+                                           .value = gw_buf_slice(&lane->value)};
+    return gw_loop_emit(lane->loop, &output, err);
+}
+
+static gw_status emit_quality(void *context, const struct gw_model_quality *record, gw_err *err)
+{
+    struct gw_monitor_lane *lane = context;
+    gw_buf_clear(&lane->value);
+    if (gw_avro_frame_begin(&lane->value, gw_runtime_schema_id(lane->runtime, GW_TOPIC_MODEL_QUALITY)) != GW_OK ||
+        gw_model_quality_encode(record, &lane->value) != GW_OK) {
+        return gw_fail(err, GW_E_MEMORY, "no memory to encode a model's quality");
+    }
+    lane->counts.records++;
+    return emit(lane, GW_TOPIC_MODEL_QUALITY, record->model_name, err);
+}
+
+static gw_status emit_alert(void *context, const struct gw_drift_alert *alert, gw_err *err)
+{
+    struct gw_monitor_lane *lane = context;
+    gw_buf_clear(&lane->value);
+    if (gw_avro_frame_begin(&lane->value, gw_runtime_schema_id(lane->runtime, GW_TOPIC_DRIFT_ALERTS)) != GW_OK ||
+        gw_drift_alert_encode(alert, &lane->value) != GW_OK) {
+        return gw_fail(err, GW_E_MEMORY, "no memory to encode an alert");
+    }
+    lane->counts.alerts++;
+    gw_loop_commit_soon(lane->loop); // somebody waits for it
+    return emit(lane, GW_TOPIC_DRIFT_ALERTS, alert->model_name, err);
 }
 
 // ---- process --------------------------------------------------------------------------------------------------------
 
-static gw_status emit_quality(void *context, const struct gw_model_quality *record, gw_err *err)
+static gw_status process_label(struct gw_monitor_lane *lane, const struct gw_monitor_pending *pending,
+                               enum gw_outcome *ret_outcome, gw_err *err)
 {
-    struct monitor *self = context;
-    gw_buf_clear(&self->value);
-    if (gw_avro_frame_begin(&self->value, gw_runtime_schema_id(self->runtime, GW_TOPIC_MODEL_QUALITY)) != GW_OK ||
-        gw_model_quality_encode(record, &self->value) != GW_OK) {
-        return gw_fail(err, GW_E_MEMORY, "no memory to encode a model's quality");
-    }
-    const struct gw_slice key = record->model_name;
-    uint32_t count = gw_runtime_partitions(self->runtime, GW_TOPIC_MODEL_QUALITY);
-    const struct gw_kafka_output output = {.topic = gw_runtime_topic(self->runtime, GW_TOPIC_MODEL_QUALITY),
-                                           .partition = (int32_t)gw_hash_partition(key.data, key.size, count),
-                                           .key = key,
-                                           .value = gw_buf_slice(&self->value)};
-    self->records_pending++;
-    return gw_loop_emit(self->loop, &output, err);
+    const struct gw_monitor_owned *owned = &lane->owned[GW_MONITOR_LABELS][pending->partition];
+    uint64_t *watched = &lane->counts.heard[GW_MONITOR_HEARD_WATCHED];
+    uint64_t watched_before = *watched;
+    enum gw_monitor_outcome outcome = GW_MONITOR_INVALID;
+    uint32_t unknown_heads = 0;
+    GW_TRY(gw_monitor_quality_add(owned->quality, &pending->label, pending->append_time_ms, emit_quality, lane,
+                                  &outcome, &unknown_heads, err));
+    GW_TRY(gw_monitor_concept_add(owned->concept, &pending->label, pending->append_time_ms, emit_alert, lane,
+                                  lane->counts.heard, err));
+    lane->counts.samples[outcome]++;
+    lane->counts.unknown_heads += unknown_heads;
+    *ret_outcome = outcome == GW_MONITOR_ADDED || *watched > watched_before ? GW_OUTCOME_OUTPUT : GW_OUTCOME_IGNORED;
+    return GW_OK;
+}
+
+static gw_status process_features(struct gw_monitor_lane *lane, const struct gw_monitor_pending *pending,
+                                  enum gw_outcome *ret_outcome, gw_err *err)
+{
+    const struct gw_monitor_owned *owned = &lane->owned[GW_MONITOR_FEATURES][pending->partition];
+    enum gw_monitor_fed fed = GW_MONITOR_FED_INVALID;
+    GW_TRY(gw_monitor_features_add(owned->features, &pending->features, pending->append_time_ms, emit_alert, lane, &fed,
+                                   err));
+    lane->counts.fed[fed]++;
+    *ret_outcome = fed == GW_MONITOR_FED_WATCHED ? GW_OUTCOME_OUTPUT : GW_OUTCOME_IGNORED;
+    return GW_OK;
 }
 
 static gw_status process(void *worker, struct gw_loop *loop, gw_err *err)
 {
-    struct monitor *self = worker;
-    self->loop = loop;
-    for (uint32_t i = 0; i < self->batch_count; i++) {
-        const struct pending *pending = &self->batch[i];
-        struct owned *owned = &self->owned[pending->partition];
-        enum gw_monitor_outcome outcome = GW_MONITOR_INVALID;
-        uint32_t unknown_heads = 0;
-        GW_TRY(gw_monitor_quality_add(owned->quality, &pending->sample, pending->append_time_ms, emit_quality, self,
-                                      &outcome, &unknown_heads, err));
-        owned->offset = pending->offset;
-        self->samples_pending[outcome]++;
-        self->unknown_heads_pending += unknown_heads;
-        gw_loop_settle(loop, pending->slot, outcome == GW_MONITOR_ADDED ? GW_OUTCOME_OUTPUT : GW_OUTCOME_IGNORED);
+    struct gw_monitor_lane *lane = worker;
+    lane->loop = loop;
+    for (uint32_t i = 0; i < lane->batch_count; i++) {
+        const struct gw_monitor_pending *pending = &lane->batch[i];
+        enum gw_outcome outcome = GW_OUTCOME_IGNORED;
+        GW_TRY(pending->source == GW_MONITOR_LABELS ? process_label(lane, pending, &outcome, err)
+                                                    : process_features(lane, pending, &outcome, err));
+        lane->owned[pending->source][pending->partition].offset = pending->offset;
+        gw_loop_settle(loop, pending->slot, outcome);
     }
-    discard(self, false);
-    return GW_OK;
-}
-
-// ---- the changelog --------------------------------------------------------------------------------------------------
-
-struct flush {
-    struct monitor *self;
-    int32_t partition;
-};
-
-static gw_status emit_state(void *context, struct gw_slice model, struct gw_slice detector, struct gw_slice state,
-                            gw_err *err)
-{
-    const struct flush *flush = context;
-    struct monitor *self = flush->self;
-    const struct gw_slice topic = gw_slice_text(gw_runtime_topic(self->runtime, GW_TOPIC_LABEL_SAMPLES));
-    gw_buf_clear(&self->key);
-    gw_buf_clear(&self->value);
-    const struct gw_monitor_key key = {.model = model, .topic = topic, .detector = detector};
-    bool made = true;
-    GW_TRY(gw_monitor_key_write(&key, &self->key, err));
-    if (state.data != NULL) {
-        const struct gw_monitor_state record = {.model_name = model,
-                                                .topic = topic,
-                                                .detector = detector,
-                                                .state = state,
-                                                .offset = self->owned[flush->partition].offset};
-        made =
-            gw_avro_frame_begin(&self->value, gw_runtime_schema_id(self->runtime, GW_TOPIC_MONITOR_STATE)) == GW_OK &&
-            gw_monitor_state_encode(&record, &self->value) == GW_OK;
-    }
-    if (!made) {
-        return gw_fail(err, GW_E_MEMORY, "no memory to encode state");
-    }
-    const struct gw_kafka_output output = {.topic = gw_runtime_topic(self->runtime, GW_TOPIC_MONITOR_STATE),
-                                           .partition = flush->partition,
-                                           .key = gw_buf_slice(&self->key),
-                                           .value =
-                                               state.data != NULL ? gw_buf_slice(&self->value) : (struct gw_slice){0}};
-    return gw_loop_emit(self->loop, &output, err);
-}
-
-static gw_status flush(void *worker, struct gw_loop *loop, gw_err *err)
-{
-    struct monitor *self = worker;
-    self->loop = loop;
-    for (int32_t p = 0; p < self->partition_count; p++) {
-        struct flush context = {.self = self, .partition = p};
-        if (self->owned[p].quality != NULL) {
-            GW_TRY(gw_monitor_quality_flush(self->owned[p].quality, emit_state, &context, err));
-        }
-    }
+    discard(lane, false);
     return GW_OK;
 }
 
 static void committed(void *worker)
 {
-    struct monitor *self = worker;
-    uint64_t open = 0;
-    for (int32_t p = 0; p < self->partition_count; p++) {
-        if (self->owned[p].quality != NULL) {
-            open += gw_monitor_quality_stats(self->owned[p].quality).open_windows;
-        }
-    }
-    gw_metric_set(self->open_windows, (double)open);
+    gw_monitor_metrics_measure(worker);
 }
 
 static void report(void *worker, struct gw_loop *loop)
 {
-    struct monitor *self = worker;
     (void)loop;
-    for (int i = 0; i < GW_MONITOR_OUTCOME_COUNT; i++) {
-        gw_metric_add(self->samples[i], self->samples_pending[i]);
-        self->samples_pending[i] = 0;
-    }
-    gw_metric_add(self->unknown_heads, self->unknown_heads_pending);
-    gw_metric_add(self->records, self->records_pending);
-    self->unknown_heads_pending = 0;
-    self->records_pending = 0;
+    gw_monitor_metrics_report(worker);
 }
 
-// ---- takeover -------------------------------------------------------------------------------------------------------
-
-struct restore {
-    struct monitor *self;
-    struct owned *owned;
-};
-
-static gw_status restore_state(struct monitor *self, struct owned *owned, const struct gw_kafka_record *record,
-                               gw_err *err)
-{
-    struct gw_monitor_key key;
-    struct gw_monitor_state state = {0};
-    GW_TRY(gw_monitor_key_read(record->key, &key, err));
-    if (!gw_slice_is(key.topic, gw_runtime_topic(self->runtime, GW_TOPIC_LABEL_SAMPLES)) ||
-        !gw_monitor_quality_owns(key.detector)) {
-        return GW_OK; // another detector's
-    }
-    if (record->value.data != NULL) {
-        struct gw_slice body;
-        GW_TRY(gw_schema_gate_open(gw_runtime_gate(self->runtime, GW_TOPIC_MONITOR_STATE), record->value,
-                                   &self->scratch, &self->arena, &body, err));
-        GW_TRY(gw_monitor_state_decode(body, &self->arena, &state, err));
-        owned->offset = GW_MAX(owned->offset, state.offset);
-    }
-    return gw_monitor_quality_restore(owned->quality, key.model, key.detector, state.state, err);
-}
-
-static gw_status visit_state(void *context, const struct gw_kafka_record *record, gw_err *err)
-{
-    const struct restore *restore = context;
-    gw_status status = restore_state(restore->self, restore->owned, record, err);
-    gw_arena_clear(&restore->self->arena);
-    if (status == GW_OK) {
-        return GW_OK;
-    }
-    gw_status blame = gw_status_class(status) == GW_CLASS_RECORD ? GW_E_MISMATCH : status;
-    return gw_fail_context(err, blame, "state of partition %d at offset %lld", record->partition,
-                           (long long)record->offset);
-}
-
-static void release(void *worker, uint32_t source, int32_t partition)
-{
-    struct monitor *self = worker;
-    (void)source;
-    if (partition < self->partition_count) {
-        if (gw_state_reader_partition(self->reader) == partition) {
-            gw_state_reader_cancel(self->reader);
-        }
-        gw_monitor_quality_free(self->owned[partition].quality);
-        self->owned[partition] = (struct owned){.offset = -1};
-    }
-}
-
-static gw_status begin_takeover(struct monitor *self, struct owned *owned, int32_t partition, gw_err *err)
-{
-    owned->offset = -1;
-    owned->quality = gw_monitor_quality_new(&self->quality_options);
-    if (owned->quality == NULL) {
-        return gw_fail(err, GW_E_MEMORY, "no memory for live quality");
-    }
-    return gw_state_reader_begin(self->reader, partition, 0, err);
-}
-
-static gw_status end_takeover(const struct owned *owned, int32_t partition, gw_err *err)
-{
-    GW_TRY(gw_monitor_quality_restored(owned->quality, err));
-    struct gw_monitor_quality_stats stats = gw_monitor_quality_stats(owned->quality);
-    gw_log_info("monitor.taken_over", "partition=%d models=%u windows=%u", partition, stats.models, stats.open_windows);
-    if (stats.stale_entries > 0) {
-        gw_log_warn("monitor.window_changed", "partition=%d entries=%u action='open windows start anew'", partition,
-                    stats.stale_entries);
-    }
-    return GW_OK;
-}
-
-static gw_status takeover(void *worker, uint32_t source, int32_t partition, int64_t offset, bool *ret_done, gw_err *err)
-{
-    struct monitor *self = worker;
-    (void)offset;
-    *ret_done = false;
-    GW_ASSERT(partition < self->partition_count); // the loop has compared the counts
-    struct owned *owned = &self->owned[partition];
-    gw_status status = GW_OK;
-    if (owned->quality == NULL) {
-        if (gw_state_reader_partition(self->reader) >= 0) {
-            return GW_OK; // one at a time
-        }
-        status = begin_takeover(self, owned, partition, err);
-    }
-    if (status == GW_OK && gw_state_reader_partition(self->reader) == partition) {
-        struct restore restore = {.self = self, .owned = owned};
-        status = gw_state_reader_step(self->reader, TAKEOVER_BUDGET_MS, visit_state, &restore, ret_done, err);
-        if (status == GW_OK && *ret_done) {
-            status = end_takeover(owned, partition, err);
-        }
-    }
-    if (status != GW_OK) { // from the start again: an entry may be missing now
-        *ret_done = false;
-        release(self, source, partition);
-    }
-    return status;
-}
+// ---- the lane -------------------------------------------------------------------------------------------------------
 
 static const struct gw_loop_ops ops = {.decode = decode, .process = process, .report = report, .discard = discard};
+
 static const struct gw_loop_state_ops state_ops = {
-    .takeover = takeover, .flush = flush, .committed = committed, .release = release};
+    .takeover = gw_monitor_takeover, .flush = gw_monitor_flush, .committed = committed, .release = gw_monitor_release};
 
-// ---- life -----------------------------------------------------------------------------------------------------------
-
-static void free_monitor(void *worker)
+static void free_lane(void *context)
 {
-    struct monitor *self = worker;
-    for (int32_t p = 0; p < PARTITIONS_MAX; p++) {
-        gw_monitor_quality_free(self->owned[p].quality);
+    struct gw_monitor_lane *lane = context;
+    if (lane == NULL) {
+        return;
     }
-    gw_state_reader_free(self->reader);
-    gw_arena_deinit(&self->arena);
-    gw_buf_deinit(&self->key);
-    gw_buf_deinit(&self->value);
-    gw_buf_deinit(&self->scratch);
-    gw_mem_free(self->batch);
-    gw_mem_free(self);
+    if (lane->reader != NULL) {
+        for (int32_t p = 0; p < lane->partition_count; p++) {
+            gw_monitor_release(lane, GW_MONITOR_LABELS, p);
+            gw_monitor_release(lane, GW_MONITOR_FEATURES, p);
+        }
+    }
+    gw_state_reader_free(lane->reader);
+    gw_monitor_references_free(lane->references);
+    gw_arena_deinit(&lane->arena);
+    gw_buf_deinit(&lane->key);
+    gw_buf_deinit(&lane->value);
+    gw_buf_deinit(&lane->scratch);
+    gw_mem_free(lane->batch);
+    gw_mem_free(lane);
 }
 
-static gw_status check_counts(struct monitor *self, gw_err *err)
+static gw_status check_counts(struct gw_monitor_lane *lane, gw_err *err)
 {
-    uint32_t samples = gw_runtime_partitions(self->runtime, GW_TOPIC_LABEL_SAMPLES);
-    uint32_t states = gw_runtime_partitions(self->runtime, GW_TOPIC_MONITOR_STATE);
-    if (samples != states || samples > PARTITIONS_MAX) {
-        return gw_fail(err, GW_E_CONFIG, "'%s' and '%s' have %u and %u partitions: give them one count of at most %d",
-                       gw_runtime_topic(self->runtime, GW_TOPIC_LABEL_SAMPLES),
-                       gw_runtime_topic(self->runtime, GW_TOPIC_MONITOR_STATE), samples, states, PARTITIONS_MAX);
+    uint32_t states = gw_runtime_partitions(lane->runtime, GW_TOPIC_MONITOR_STATE);
+    static const enum gw_topic inputs[] = {GW_TOPIC_LABEL_SAMPLES, GW_TOPIC_FEATURE_SAMPLES};
+    for (size_t i = 0; i < GW_COUNT_OF(inputs); i++) {
+        uint32_t samples = gw_runtime_partitions(lane->runtime, inputs[i]);
+        if (samples != states || samples > GW_MONITOR_PARTITIONS_MAX) {
+            return gw_fail(
+                err, GW_E_CONFIG, "'%s' and '%s' have %u and %u partitions: give them one count of at most %d",
+                gw_runtime_topic(lane->runtime, inputs[i]), gw_runtime_topic(lane->runtime, GW_TOPIC_MONITOR_STATE),
+                samples, states, GW_MONITOR_PARTITIONS_MAX);
+        }
     }
-    self->partition_count = (int32_t)samples;
+    lane->partition_count = (int32_t)states;
     return GW_OK;
 }
 
-static gw_status make_metrics(struct monitor *self, gw_err *err)
+// A promise that cannot be kept is refused; one that is too weak for the detectors is kept better than asked.
+static gw_status check_promise(const struct gw_config *config, const struct gw_monitor_drift_options *drift,
+                               gw_err *err)
 {
-    struct gw_metrics *metrics = self->runtime->metrics;
-    bool ok = true;
-    for (int i = 0; i < GW_MONITOR_OUTCOME_COUNT; i++) {
-        char labels[48];
-        snprintf(labels, sizeof labels, "outcome=\"%s\"", gw_monitor_outcome_name((enum gw_monitor_outcome)i));
-        self->samples[i] = gw_metrics_counter(metrics, "godwit_monitor_samples_total", labels,
-                                              "Label samples: added to a window, or why not.");
-        ok = ok && self->samples[i] != NULL;
+    double days = gw_config_double(config, GW_OPT_MONITOR_DRIFT_DAYS);
+    double rate = gw_config_double(config, GW_OPT_MONITOR_DRIFT_RATE);
+    double asked = gw_drift_promise_threshold(days, rate);
+    if (asked > GW_DRIFT_THRESHOLD_MAX) {
+        return gw_fail(
+            err, GW_E_CONFIG,
+            "monitor.drift_days %g at monitor.drift_rate %g needs a threshold of %.3g rows, at most %.3g can "
+            "be had: promise fewer days",
+            days, rate, asked, (double)GW_DRIFT_THRESHOLD_MAX);
     }
-    self->unknown_heads = gw_metrics_counter(metrics, "godwit_monitor_unknown_heads_total", "",
-                                             "Heads of samples whose name is no label: nobody can judge them.");
-    self->records = gw_metrics_counter(metrics, "godwit_monitor_quality_records_total", "",
-                                       "Records of model_quality written and committed.");
-    self->open_windows = gw_metrics_gauge(metrics, "godwit_monitor_open_windows", "", "Quality windows that are open.");
-    ok = ok && self->unknown_heads != NULL && self->records != NULL && self->open_windows != NULL;
-    return ok ? GW_OK : gw_fail(err, GW_E_MEMORY, "no memory for metrics");
+    if (asked < drift->bank.threshold || asked < drift->loss.threshold) {
+        gw_log_warn("monitor.promise_raised",
+                    "asked_rows=%.3g features_rows=%.3g concept_rows=%.3g because='detectors need so much evidence to "
+                    "name what has drifted (monitor.drift_names)'",
+                    asked, drift->bank.threshold, drift->loss.threshold);
+    }
+    return GW_OK;
 }
 
-static gw_status init(struct monitor *self, gw_err *err)
+static gw_status take_options(struct gw_monitor_lane *lane, gw_err *err)
 {
-    const struct gw_runtime *runtime = self->runtime;
-    const struct gw_config *config = runtime->config;
-    gw_arena_init(&self->arena, 1 << 16, ARENA_LIMIT_BYTES);
-    self->quality_options = (struct gw_monitor_quality_options){
+    const struct gw_config *config = lane->runtime->config;
+    struct gw_monitor_drift_options drift = gw_monitor_drift_options(config);
+    int64_t ahead_ms = gw_config_duration_us(config, GW_OPT_MONITOR_AHEAD) / 1000;
+    int64_t idle_ms = gw_config_duration_us(config, GW_OPT_MONITOR_VERSION_IDLE) / 1000;
+    uint32_t versions_max = (uint32_t)gw_config_u64(config, GW_OPT_MONITOR_VERSIONS_MAX);
+    lane->quality_options = (struct gw_monitor_quality_options){
         .width_ms = gw_config_duration_us(config, GW_OPT_MONITOR_WINDOW) / 1000,
         .lateness_ms = gw_config_duration_us(config, GW_OPT_MONITOR_LATENESS) / 1000,
-        .ahead_ms = gw_config_duration_us(config, GW_OPT_MONITOR_AHEAD) / 1000,
+        .ahead_ms = ahead_ms,
         .windows_max = (uint32_t)gw_config_u64(config, GW_OPT_MONITOR_WINDOWS_MAX),
         .models_max = (uint32_t)gw_config_u64(config, GW_OPT_MONITOR_MODELS_MAX),
     };
-    GW_TRY(check_counts(self, err));
-    GW_TRY(make_metrics(self, err));
-    return gw_state_reader_new(&runtime->kafka, gw_runtime_topic(runtime, GW_TOPIC_MONITOR_STATE), &self->reader, err);
+    lane->concept_options = (struct gw_monitor_concept_options){.loss = drift.loss,
+                                                                .reference = gw_monitor_references_get,
+                                                                .reference_context = lane->references,
+                                                                .versions_max = versions_max,
+                                                                .idle_ms = idle_ms,
+                                                                .ahead_ms = ahead_ms};
+    lane->features_options = (struct gw_monitor_features_options){.bank = drift.bank,
+                                                                  .reference = gw_monitor_references_get,
+                                                                  .reference_context = lane->references,
+                                                                  .versions_max = versions_max,
+                                                                  .idle_ms = idle_ms,
+                                                                  .ahead_ms = ahead_ms};
+    return check_promise(config, &drift, err);
 }
 
-static gw_status make_lane(const struct gw_runtime *runtime, uint32_t slot, struct gw_lane *lane, gw_err *err)
+static gw_status init(struct gw_monitor_lane *lane, gw_err *err)
 {
-    static const enum gw_topic inputs[] = {GW_TOPIC_LABEL_SAMPLES};
-    struct monitor *self = gw_mem_calloc(1, sizeof *self);
-    if (self == NULL) {
+    const struct gw_runtime *runtime = lane->runtime;
+    gw_arena_init(&lane->arena, 1 << 16, ARENA_LIMIT_BYTES);
+    GW_TRY(gw_monitor_references_new(runtime, "godwit monitor", &lane->references, err));
+    GW_TRY(take_options(lane, err));
+    GW_TRY(check_counts(lane, err));
+    GW_TRY(gw_monitor_metrics_init(lane, err));
+    return gw_state_reader_new(&runtime->kafka, gw_runtime_topic(runtime, GW_TOPIC_MONITOR_STATE), &lane->reader, err);
+}
+
+static gw_status make_lane(const struct gw_runtime *runtime, uint32_t slot, struct gw_lane *to, gw_err *err)
+{
+    static const enum gw_topic inputs[GW_MONITOR_SOURCES] = {
+        [GW_MONITOR_LABELS] = GW_TOPIC_LABEL_SAMPLES, [GW_MONITOR_FEATURES] = GW_TOPIC_FEATURE_SAMPLES};
+    struct gw_monitor_lane *lane = gw_mem_calloc(1, sizeof *lane);
+    if (lane == NULL) {
         return gw_fail(err, GW_E_MEMORY, "no memory for monitor");
     }
-    self->runtime = runtime;
-    gw_status status = init(self, err);
+    lane->runtime = runtime;
+    gw_status status = init(lane, err);
     if (status != GW_OK) {
-        free_monitor(self);
+        free_lane(lane);
         return status;
     }
     const struct gw_lane_options options = {
@@ -422,11 +299,11 @@ static gw_status make_lane(const struct gw_runtime *runtime, uint32_t slot, stru
         .input_count = GW_COUNT_OF(inputs),
         .ops = &ops,
         .state = &state_ops,
-        .context = self,
-        .free_context = free_monitor,
+        .context = lane,
+        .free_context = free_lane,
         .commit_interval_us = gw_config_duration_us(runtime->config, GW_OPT_MONITOR_COMMIT_INTERVAL),
     };
-    return gw_lane_init(lane, runtime, &options, err);
+    return gw_lane_init(to, runtime, &options, err);
 }
 
 gw_status gw_monitor_lanes(const struct gw_runtime *runtime, struct gw_lanes *lanes, struct gw_worker_state *ret_state,

@@ -13,6 +13,8 @@
 
 #include "base/bytes.h"
 
+#define GW_MONITOR_MODEL_BYTES_MAX 255 // of a model's name
+
 struct gw_monitor_key {
     struct gw_slice model;
     struct gw_slice topic;

@@ -1,30 +1,27 @@
 // SPDX-License-Identifier: MIT
 // Drift of the features and scores of one input partition: feature samples in, alerts out.
 //
-// Each version of a model that is sampled has a bank of detectors (drift/bank.h) over the reference that came with it.
-// Its state is in the changelog as drift/VERSION/... A version whose newest sample is `idle_ms` older than another one's
-// of the same model is watched no more: its open alerts close and its entries go. The same happens to the version
-// sampled longest ago when there are more than versions_max.
+// Each version of a model that is sampled has a bank of detectors (drift/bank.h) over the reference that came with it,
+// as monitor_watches.h says; its state is in the changelog as drift/VERSION/... A row's time is its append time.
+// Weights are not used: which rows are sampled is chosen by a hash in which their values have no part.
 //
-// Only record times count and only this topic is read, so what is said follows from the log alone.
+// Only record times count and only this topic is read, so what is said follows from the log and the references alone.
 //
 // One owning thread.
 #pragma once
 
-#include "drift/bank.h"
-#include "records/drift_alert.h"
 #include "records/feature_sample.h"
-#include "worker/monitor_quality.h" // gw_monitor_state_sink
-#include "worker/monitor_references.h"
+#include "worker/monitor_watches.h"
 
 struct gw_monitor_features;
 
 struct gw_monitor_features_options {
     struct gw_drift_bank_options bank;
-    struct gw_monitor_references *references; // borrowed
-    uint32_t versions_max;                    // > 0
-    int64_t idle_ms;                          // > 0
-    int64_t ahead_ms;                         // >= 0: as of gw_monitor_quality_options
+    gw_monitor_reference_get reference;
+    void *reference_context; // borrowed
+    uint32_t versions_max;   // > 0
+    int64_t idle_ms;         // > 0
+    int64_t ahead_ms;        // >= 0: as of gw_monitor_quality_options
 };
 
 // What became of a sample.  X(suffix, name)
@@ -34,7 +31,7 @@ struct gw_monitor_features_options {
     X(NO_PROFILE, "no_profile") /* its version came without a reference: baselines, imported models */                 \
     X(STALE, "stale_profile")   /* its reference is of other features than the sample: renamed, or damaged */          \
     X(AHEAD, "ahead")           /* served after it was appended */                                                     \
-    X(INVALID, "invalid")       /* a name, number or time out of its range */
+    X(INVALID, "invalid")       /* a name, number or time out of its range, or not one value a feature */
 
 enum gw_monitor_fed {
 #define X(suffix, name) GW_MONITOR_FED_##suffix,
@@ -44,9 +41,6 @@ enum gw_monitor_fed {
 };
 
 const char *gw_monitor_fed_name(enum gw_monitor_fed fed);
-
-// An alert, borrowed for the call.
-typedef gw_status (*gw_monitor_alert_sink)(void *context, const struct gw_drift_alert *alert, gw_err *err);
 
 // NULL without memory.
 GW_CHECK struct gw_monitor_features *gw_monitor_features_new(const struct gw_monitor_features_options *options);
@@ -58,15 +52,5 @@ GW_CHECK gw_status gw_monitor_features_add(struct gw_monitor_features *features,
                                            int64_t append_time_ms, gw_monitor_alert_sink sink, void *context,
                                            enum gw_monitor_fed *ret_fed, gw_err *err);
 
-// As of monitor_quality.h.
-GW_CHECK gw_status gw_monitor_features_flush(struct gw_monitor_features *features, gw_monitor_state_sink sink,
-                                             void *context, gw_err *err);
-GW_CHECK gw_status gw_monitor_features_restore(struct gw_monitor_features *features, struct gw_slice model,
-                                               struct gw_slice detector, struct gw_slice state, gw_err *err);
-GW_CHECK gw_status gw_monitor_features_restored(struct gw_monitor_features *features, gw_err *err);
-
-struct gw_monitor_features_stats {
-    uint32_t versions;
-    uint32_t open_alerts;
-};
-struct gw_monitor_features_stats gw_monitor_features_stats(const struct gw_monitor_features *features);
+// The watched versions: their flush, restore and stats are those of monitor_watches.h. Lives as long as `features`.
+struct gw_monitor_watches *gw_monitor_features_watches(struct gw_monitor_features *features);

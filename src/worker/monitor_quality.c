@@ -218,16 +218,6 @@ static gw_status advance(struct gw_monitor_quality *quality, int64_t served_at_m
 
 // ---- samples --------------------------------------------------------------------------------------------------------
 
-static int label_of(struct gw_slice head)
-{
-    for (int i = 0; i < GW_LABEL_COUNT; i++) {
-        if (gw_slice_is(head, gw_label_names[i])) {
-            return i;
-        }
-    }
-    return -1;
-}
-
 struct judged {
     float predictions[GW_LABEL_COUNT];
     uint32_t positives;
@@ -241,7 +231,8 @@ static enum gw_monitor_outcome judge_heads(const struct gw_label_sample *sample,
 {
     uint32_t seen = 0;
     for (uint32_t h = 0; h < sample->heads.count; h++) {
-        int label = label_of(sample->head_names.items[h]);
+        struct gw_slice head = sample->head_names.items[h];
+        int label = gw_label_find((const char *)head.data, head.size);
         if (label < 0) {
             ++*ret_unknown_heads;
             continue;

@@ -2,10 +2,10 @@
 // The models of a partition with their windows. For monitor_quality*.c only.
 #pragma once
 
+#include "worker/monitor_changelog.h"
 #include "worker/monitor_quality.h"
 
 enum {
-    GW_MONITOR_MODEL_BYTES_MAX = 255,
     GW_MONITOR_KEY_BYTES_MAX = 96, // of quality/windows.h
     GW_MONITOR_DETECTOR_BYTES_MAX = 32 + 2 * GW_MONITOR_KEY_BYTES_MAX,
 };

@@ -2,7 +2,8 @@
 // The references that came with versions (drift/profile.h), fetched from the registry once and kept: a version never
 // changes. The cache on disk is the scorers' (score.model_directory).
 //
-// One owning thread. Memory: some 150 KiB for each 48 features of a version asked for, until the process ends.
+// One owning thread. Memory: some 150 KiB for each 48 features of a version asked for, until the process ends. What
+// cannot be watched takes next to nothing, and of that only so much is remembered.
 #pragma once
 
 #include "drift/profile.h"
@@ -23,11 +24,16 @@ struct gw_monitor_reference {
     uint64_t layout;                        // fingerprint of the version's feature names; 0 when unknown
 };
 
+// How watches ask for a version's reference, so that tests can give their own. *ret_reference outlives the watches.
+// RETRY class: it cannot be said now.
+typedef gw_status (*gw_monitor_reference_get)(void *context, struct gw_slice model, int32_t version,
+                                              const struct gw_monitor_reference **ret_reference, gw_err *err);
+
 GW_CHECK gw_status gw_monitor_references_new(const struct gw_runtime *runtime, const char *application,
                                              struct gw_monitor_references **ret_references, gw_err *err);
 void gw_monitor_references_free(struct gw_monitor_references *references);
 
-// *ret_reference lives as long as `references`. RETRY class: the registry is away, nothing is remembered.
-GW_CHECK gw_status gw_monitor_references_get(struct gw_monitor_references *references, struct gw_slice model,
-                                             int32_t version, const struct gw_monitor_reference **ret_reference,
-                                             gw_err *err);
+// Of a struct gw_monitor_references; *ret_reference lives as long. GW_E_UNAVAILABLE, GW_E_TIMEOUT: the registry is away
+// or not usable, and nothing is remembered.
+GW_CHECK gw_status gw_monitor_references_get(void *references, struct gw_slice model, int32_t version,
+                                             const struct gw_monitor_reference **ret_reference, gw_err *err);
