@@ -7,6 +7,7 @@
 // they still hold), gw_api_free.
 #pragma once
 
+#include "api/drift.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/metrics.h"
@@ -227,6 +228,15 @@ struct gw_api_ports {
     // model. GW_E_NOT_FOUND: nothing was measured of it. GW_E_UNAVAILABLE: not known yet. Must not block.
     gw_status (*quality)(void *context, struct gw_slice model, uint32_t windows, struct gw_api_quality *ret_quality,
                          gw_err *err);
+
+    // Gives (gw_mem_free(ret_alerts->alerts)) the alerts of drift asked for, as far as they have been read. Must not
+    // block. NULL, as the one that follows: /drift answers 503.
+    gw_status (*alerts)(void *context, const struct gw_api_alerts_ask *ask, struct gw_api_alerts *ret_alerts,
+                        gw_err *err);
+    // Gives (gw_mem_free(ret_drift->streams)) how the detectors of a version stand. GW_E_NOT_FOUND: no such model or
+    // version; GW_E_EXHAUSTED: too much is asked at once. May block for some seconds; the api's own threads call it,
+    // several at once.
+    gw_status (*drift)(void *context, const struct gw_api_drift_ask *ask, struct gw_api_drift *ret_drift, gw_err *err);
 };
 
 // The feature that a model's baseline ranks by, unless another one is configured.

@@ -35,6 +35,7 @@ struct gw_api_models_input {
     int64_t before; // 0: from the newest
     int64_t limit;
     int64_t time_ms;
+    double rate_per_s; // 0: none given
 
     enum gw_api_condition condition;        // of a change, as all that follows
     struct gw_api_revisions if_revisions;   // of GW_API_IF_REVISION

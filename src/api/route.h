@@ -40,6 +40,8 @@ enum { GW_API_OPEN, GW_API_TOKEN }; // does it ask for the token, when one is co
     X(model_archive, "POST", "/models/:id/:version/archive", GW_API_ON_BOTH, GW_API_TOKEN)                             \
     X(model_reject, "POST", "/models/:id/:version/reject", GW_API_ON_BOTH, GW_API_TOKEN)                               \
     X(performance, "GET", "/metrics/performance/:modelId", GW_API_ON_BOTH, GW_API_TOKEN)                               \
+    X(drift, "GET", "/drift", GW_API_ON_BOTH, GW_API_TOKEN)                                                            \
+    X(drift_model, "GET", "/drift/:modelId", GW_API_ON_BOTH, GW_API_TOKEN)                                             \
     X(retrain, "POST", "/retrain", GW_API_ON_BOTH, GW_API_TOKEN)                                                       \
     X(jobs, "GET", "/jobs", GW_API_ON_BOTH, GW_API_TOKEN)                                                              \
     X(job, "GET", "/jobs/:id", GW_API_ON_BOTH, GW_API_TOKEN)                                                           \

@@ -8,6 +8,9 @@
 gw_status gw_cli_config_check(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_config_show(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_db_migrate(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_drift_alerts(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_drift_promise(struct gw_cli *cli, gw_err *err);
+gw_status gw_cli_drift_show(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_examples_export(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_features_clear(struct gw_cli *cli, gw_err *err);
 gw_status gw_cli_features_list(struct gw_cli *cli, gw_err *err);
@@ -47,6 +50,9 @@ gw_status gw_cli_version(struct gw_cli *cli, gw_err *err);
 void gw_cli_run_details(FILE *to); // the workers there are
 
 // Options that a command shares with its function's file.
+extern const struct gw_cli_option gw_cli_drift_alerts_options[];
+extern const struct gw_cli_option gw_cli_drift_promise_options[];
+extern const struct gw_cli_option gw_cli_drift_show_options[];
 extern const struct gw_cli_option gw_cli_examples_options[];
 extern const struct gw_cli_option gw_cli_models_change_options[];
 extern const struct gw_cli_option gw_cli_models_create_options[];

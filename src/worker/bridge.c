@@ -8,6 +8,7 @@
 //   GET /health, /readyz ──► the last probes                                         bridge_health
 //   /models ──► PostgreSQL (src/api), and from its history ──► model_events, model_routes  bridge_registry
 //   GET /metrics/performance/... ──► model_quality                                   bridge_quality
+//   GET /drift/... ──► drift_alerts; references (PostgreSQL) and monitor_state       bridge_drift
 //   the page, /metrics ──► serving_metrics, offsets                                  bridge_watch, bridge_lag
 //
 // Start: receivers first, listeners last. Stop: new calls are refused, answers under way get their time, then the
@@ -15,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/bridge_drift.h"
 #include "worker/bridge_features.h"
 #include "worker/bridge_health.h"
 #include "worker/bridge_quality.h"
@@ -33,6 +35,7 @@ struct bridge {
     struct gw_bridge_predict *predict;
     struct gw_bridge_watch *watch;
     struct gw_bridge_quality *quality;
+    struct gw_bridge_drift *drift;
     struct gw_bridge_health *health;
     struct gw_bridge_features *features;
     struct gw_api *api;
@@ -84,6 +87,20 @@ static gw_status port_quality(void *context, struct gw_slice model, uint32_t win
     return gw_bridge_quality_ask(bridge->quality, model, windows, ret_quality, err);
 }
 
+static gw_status port_alerts(void *context, const struct gw_api_alerts_ask *ask, struct gw_api_alerts *ret_alerts,
+                             gw_err *err)
+{
+    struct bridge *bridge = context;
+    return gw_bridge_drift_alerts(bridge->drift, ask, ret_alerts, err);
+}
+
+static gw_status port_drift(void *context, const struct gw_api_drift_ask *ask, struct gw_api_drift *ret_drift,
+                            gw_err *err)
+{
+    struct bridge *bridge = context;
+    return gw_bridge_drift_picture(bridge->drift, ask, ret_drift, err);
+}
+
 // ---- listeners ------------------------------------------------------------------------------------------------------
 
 static gw_status make_api(struct bridge *bridge, gw_err *err)
@@ -117,7 +134,9 @@ static gw_status make_api(struct bridge *bridge, gw_err *err)
                                        .retrain = port_retrain,
                                        .health = port_health,
                                        .overview = port_overview,
-                                       .quality = port_quality};
+                                       .quality = port_quality,
+                                       .alerts = port_alerts,
+                                       .drift = port_drift};
     status = gw_api_new(&options, &ports, &bridge->api, err);
     gw_mem_free(token);
     gw_registry_settings_deinit(&registry);
@@ -148,6 +167,7 @@ static gw_status start(struct bridge *bridge, gw_err *err)
     GW_TRY(gw_bridge_predict_start(runtime, &bridge->predict, err));
     GW_TRY(gw_bridge_watch_start(runtime, &bridge->watch, err));
     GW_TRY(gw_bridge_quality_start(runtime, &bridge->quality, err));
+    GW_TRY(gw_bridge_drift_start(runtime, &bridge->drift, err));
     const struct gw_bridge_health_options health = {
         .runtime = runtime, .registry = bridge->registry, .predict = bridge->predict, .watch = bridge->watch};
     GW_TRY(gw_bridge_health_start(&health, &bridge->health, err));
@@ -176,6 +196,7 @@ static void stop(struct bridge *bridge)
     gw_bridge_health_stop(bridge->health); // it tells predict about Kafka
     gw_bridge_watch_stop(bridge->watch);
     gw_bridge_quality_stop(bridge->quality);
+    gw_bridge_drift_stop(bridge->drift);
     gw_bridge_predict_stop(bridge->predict); // the last calls come back here
     gw_api_free(bridge->api);
     gw_bridge_features_free(bridge->features);
