@@ -23,6 +23,10 @@ const struct gw_cli_option gw_cli_simulate_options[] = {
     {"--flat-out", NULL, "requests as fast as Kafka takes them, without events", false},
     {"--examples", "FILE", "write labelled examples from --history to a file (GWEX) instead; no service is needed",
      false},
+    {"--reference", "FILE",
+     "with --examples: also write vectors to tell drift by, of each request one candidate, as score samples them"
+     " (godwit train --reference)",
+     false},
     {"--warm-up", "DURATION", "with --examples: the first part of the history gives none; default a third of it",
      false},
     {"--drift", "KIND[=AMOUNT][@OFFSET]...",
@@ -107,7 +111,11 @@ static gw_status check_together(const struct gw_cli *cli, gw_err *err)
     if (examples && gw_cli_value(cli, "--history") == NULL) {
         return gw_fail(err, GW_E_CONFIG, "--examples needs --history: how much of the past to simulate, such as 12h");
     }
-    static const char *const examples_only[] = {"--warm-up", "--truth"};
+    const char *reference = gw_cli_value(cli, "--reference");
+    if (examples && reference != NULL && strcmp(reference, gw_cli_value(cli, "--examples")) == 0) {
+        return gw_fail(err, GW_E_CONFIG, "--reference and --examples are two files");
+    }
+    static const char *const examples_only[] = {"--warm-up", "--truth", "--reference"};
     for (size_t i = 0; !examples && i < GW_COUNT_OF(examples_only); i++) {
         if (gw_cli_value(cli, examples_only[i]) != NULL) {
             return gw_fail(err, GW_E_CONFIG, "%s goes with --examples", examples_only[i]);
@@ -124,12 +132,17 @@ static gw_status print_report(const struct gw_cli *cli, const struct gw_examples
     if (!cli->json) {
         printf("%llu examples from %llu events in '%s'; AUC of the truth %.4f\n", (unsigned long long)report->examples,
                (unsigned long long)report->events, run->path, report->auc_truth);
+        if (run->reference_path != NULL) {
+            printf("%llu vectors of reference in '%s'\n", (unsigned long long)report->references, run->reference_path);
+        }
         return GW_OK;
     }
     gw_json_writer_init(&writer, &out);
     gw_json_object_begin(&writer);
     gw_json_write_key(&writer, "examples");
     gw_json_write_u64(&writer, report->examples);
+    gw_json_write_key(&writer, "references");
+    gw_json_write_u64(&writer, report->references);
     gw_json_write_key(&writer, "events");
     gw_json_write_u64(&writer, report->events);
     gw_json_write_key(&writer, "auc_truth");
@@ -154,6 +167,7 @@ static gw_status write_examples(const struct gw_cli *cli, const struct gw_runtim
     struct gw_examples_run run = {
         .world = *options, .path = gw_cli_value(cli, "--examples"), .examples_max = options->requests_max};
     run.truth = gw_cli_value(cli, "--truth") != NULL;
+    run.reference_path = gw_cli_value(cli, "--reference");
     struct gw_examples_report report = {0};
     run.world.requests_max = 0;
     GW_TRY(gw_cli_duration(cli, "--warm-up", options->history_us / 3, &run.warm_up_us, err));

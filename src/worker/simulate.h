@@ -44,10 +44,13 @@ GW_CHECK gw_status gw_simulate_run(const struct gw_runtime *runtime, const struc
 struct gw_examples_run {
     struct gw_simulate_options world; // seed, counts, history_us: longer than warm-up and label window together
     const char *path;
+    // NULL, or a second GWEX file, of vectors to tell drift by: of each request one candidate, whether it was shown or
+    // not, chosen by the hash by which score samples live ones (score_sample.h). No labels, weight 1.
+    const char *reference_path;
     const char *const *feature_names; // NULL: every visible feature of the set
     size_t feature_count;
     int64_t warm_up_us;    // requests of this first part give no examples
-    uint64_t examples_max; // 0: no bound
+    uint64_t examples_max; // 0: no bound; also of the vectors of the reference
     int64_t end_ms;        // event time at which the history ends; 0: now
     // Instead of the drawn label, the truth: each vector twice, as is_favorited with weight p and not with weight 1 -
     // p, where p is its true probability. A model fitted to such a file has no label noise to fit, and its weighted AUC
@@ -57,6 +60,7 @@ struct gw_examples_run {
 
 struct gw_examples_report {
     uint64_t examples;      // vectors
+    uint64_t references;    // vectors of the reference
     uint64_t positives[16]; // by label bit, drawn
     double auc_truth;       // AUC of the true probability of is_favorited over the examples: the first ceiling
     double auc_expected;    // the same in expectation over the draw of labels (gw_quality_expected_auc)

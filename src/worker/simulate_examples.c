@@ -8,6 +8,7 @@
 #include "model/bundle.h"
 #include "model/examples.h"
 #include "quality/auc.h"
+#include "worker/score_sample.h"
 #include "worker/simulate.h"
 #include "worker/simulate_drift.h"
 #include "worker/simulate_outcomes.h"
@@ -34,6 +35,7 @@ struct job {
     struct gw_simulate_converter *converter;
     struct gw_simulate_rows *rows;
     struct gw_examples_writer *writer;
+    struct gw_examples_writer *reference; // or NULL
     float *features;
     int64_t first_ms; // first request that gives examples
     double *truth;    // per example
@@ -93,7 +95,7 @@ static gw_status make_worlds(struct job *job, gw_err *err)
     return gw_simulator_new(&world, &job->simulator, err);
 }
 
-static gw_status make_writer(struct job *job, gw_err *err)
+static gw_status make_writers(struct job *job, gw_err *err)
 {
     uint64_t layout = GW_HASH_FNV_START; // as score computes it: what a vector of these names means
     for (size_t i = 0; i < job->feature_count; i++) {
@@ -108,7 +110,10 @@ static gw_status make_writer(struct job *job, gw_err *err)
         .label_names = gw_label_names,
         .layout = text,
     };
-    return gw_examples_writer_new(job->run->path, &header, &job->writer, err);
+    GW_TRY(gw_examples_writer_new(job->run->path, &header, &job->writer, err));
+    return job->run->reference_path == NULL
+               ? GW_OK
+               : gw_examples_writer_new(job->run->reference_path, &header, &job->reference, err);
 }
 
 static gw_status init(struct job *job, gw_err *err)
@@ -117,12 +122,13 @@ static gw_status init(struct job *job, gw_err *err)
     GW_TRY(make_worlds(job, err));
     GW_TRY(gw_simulate_converter_new(&job->converter, err));
     GW_TRY(gw_simulate_rows_new(job->runtime->features, job->plan, job->feature_count, &job->rows, err));
-    return make_writer(job, err);
+    return make_writers(job, err);
 }
 
 static void deinit(struct job *job)
 {
     gw_examples_writer_free(job->writer);
+    gw_examples_writer_free(job->reference);
     gw_simulate_rows_free(job->rows);
     gw_simulate_converter_free(job->converter);
     gw_simulate_outcomes_free(job->outcomes);
@@ -199,6 +205,25 @@ static gw_status add_example(struct job *job, const struct gw_sim_event *event,
     return GW_OK;
 }
 
+static bool is_reference_full(const struct job *job)
+{
+    return job->run->examples_max > 0 && job->report.references >= job->run->examples_max;
+}
+
+static gw_status add_reference(struct job *job, const struct gw_sim_event *event,
+                               const struct gw_prediction_request *request, gw_err *err)
+{
+    struct gw_sampler every = {.rate_per_s = UINT64_MAX};
+    const struct gw_score_sample sample = gw_score_sample_choose(&every, request, 0);
+    if (sample.weight == 0.0f) {
+        return GW_OK; // no candidates
+    }
+    gw_simulate_rows_vector(job->rows, request, sample.candidate, event->time_ms * 1000, job->features);
+    const struct gw_example example = {.time_ms = event->time_ms, .weight = 1.0f, .features = job->features};
+    job->report.references++;
+    return gw_examples_append(job->reference, &example, err);
+}
+
 static gw_status take_request(struct job *job, const struct gw_sim_event *event,
                               const struct gw_prediction_request *request, gw_err *err)
 {
@@ -207,6 +232,9 @@ static gw_status take_request(struct job *job, const struct gw_sim_event *event,
     GW_TRY(gw_simulate_outcomes_next(job->outcomes, event, &shown, &count, err));
     for (size_t i = 0; event->time_ms >= job->first_ms && i < count && !is_full(job); i++) {
         GW_TRY(add_example(job, event, request, &shown[i], err));
+    }
+    if (job->reference != NULL && event->time_ms >= job->first_ms && !is_reference_full(job)) {
+        GW_TRY(add_reference(job, event, request, err));
     }
     return GW_OK;
 }
@@ -242,6 +270,9 @@ static gw_status finish(struct job *job, gw_err *err)
     }
     GW_TRY(gw_quality_auc(job->truth, job->favorited, NULL, job->truth_count, &job->report.auc_truth, err));
     GW_TRY(gw_quality_expected_auc(job->truth, job->truth, job->truth_count, &job->report.auc_expected, err));
+    if (job->reference != NULL) {
+        GW_TRY(gw_examples_finish(job->reference, err));
+    }
     return gw_examples_finish(job->writer, err);
 }
 

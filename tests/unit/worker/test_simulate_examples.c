@@ -8,6 +8,7 @@
 #include "label/bits.h"
 #include "model/examples.h"
 #include "support/testkit.h"
+#include "worker/score_sample.h"
 #include "worker/simulate_records.h"
 
 #include <math.h>
@@ -26,6 +27,7 @@ struct fixture {
     atomic_bool stop;
     char directory[64];
     char path[96];
+    char reference[96];
 };
 
 static void set_up(struct fixture *f)
@@ -43,11 +45,13 @@ static void set_up(struct fixture *f)
     f->runtime.stop = &f->stop;
     assert_non_null(mkdtemp(f->directory));
     snprintf(f->path, sizeof f->path, "%s/examples", f->directory);
+    snprintf(f->reference, sizeof f->reference, "%s/reference", f->directory);
 }
 
 static void tear_down(struct fixture *f)
 {
     unlink(f->path);
+    unlink(f->reference);
     assert_int_equal(rmdir(f->directory), 0); // nothing else was left there
     gw_feature_set_free(f->runtime.features);
 }
@@ -74,12 +78,17 @@ static struct gw_examples_report run_ok(const struct fixture *f, const struct gw
     return report;
 }
 
-static struct gw_slice read_file(const struct fixture *f)
+static struct gw_slice read_path(const char *path)
 {
     char *text = NULL;
     size_t size = 0;
-    assert_ok(gw_file_read(f->path, 256 << 20, &text, &size, NULL));
+    assert_ok(gw_file_read(path, 256 << 20, &text, &size, NULL));
     return gw_slice_make(text, size);
+}
+
+static struct gw_slice read_file(const struct fixture *f)
+{
+    return read_path(f->path);
 }
 
 static void free_file(struct gw_slice file)
@@ -532,6 +541,82 @@ static void named_features_come_in_their_order_and_up_to_the_bound(void **state)
     tear_down(&f);
 }
 
+// One vector a request after the warm-up, of any of its candidates, and the examples are as without it.
+static void a_reference_samples_one_candidate_of_each_request(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    struct gw_examples_run run = small_run(&f);
+    run_ok(&f, &run);
+    struct gw_slice alone = read_file(&f);
+    run.reference_path = f.reference;
+    struct gw_examples_report report = run_ok(&f, &run);
+    struct gw_slice beside = read_file(&f);
+    assert_true(gw_slice_equal(alone, beside));
+    struct gw_slice first = read_path(f.reference);
+    run_ok(&f, &run);
+    struct gw_slice second = read_path(f.reference);
+    assert_true(gw_slice_equal(first, second));
+
+    struct world world = recount(&run);
+    struct reading reading = {.set = f.runtime.features};
+    assert_ok(gw_examples_reader_new(f.reference, &reading.reader, NULL));
+    const struct gw_examples_header *header = gw_examples_header(reading.reader);
+    assert_ok(
+        gw_feature_plan_new(f.runtime.features, header->feature_names, header->feature_count, &reading.plan, NULL));
+    const int64_t first_ms = run.end_ms - HISTORY_US / 1000 + WARM_UP_US / 1000;
+    size_t places[2] = {0, 0}; // chosen in the first half of the request's candidates, in the second
+    size_t requests = 0;
+    for (size_t r = 0; r < world.count; r++) {
+        const struct gw_sim_event *asked = &world.events[r].said;
+        if (asked->kind != GW_SIM_REQUEST || asked->time_ms < first_ms ||
+            asked->time_ms >= run.end_ms - GW_SIMULATE_LABEL_WINDOW_MS) {
+            continue;
+        }
+        struct gw_sampler every = {.rate_per_s = UINT64_MAX};
+        struct gw_prediction_request request = {.candidates.count = asked->request.candidate_count};
+        memcpy(request.request_id, asked->event_id, sizeof asked->event_id);
+        const struct gw_score_sample sample = gw_score_sample_choose(&every, &request, 0);
+        struct gw_example example = next_example(&reading);
+        assert_int_equal(example.time_ms, asked->time_ms);
+        assert_int_equal(example.label_bits, 0);
+        assert_true(example.weight == 1.0f);
+        places[sample.candidate >= asked->request.candidate_count / 2]++;
+        const struct gw_sim_candidate *candidate = &world.events[r].offer->candidates[sample.candidate];
+        assert_true(value_of(&reading, &example, "request.source_score") == (double)candidate->source_score);
+        if (requests++ % 99 == 0) {
+            check_vector(&reading, &example, &world, r, candidate);
+        }
+    }
+    assert_int_equal(report.references, requests);
+    assert_int_equal(gw_examples_count(reading.reader), requests);
+    assert_true(requests > 500);
+    assert_true(places[0] > requests / 3 && places[1] > requests / 3);
+    gw_feature_plan_free(reading.plan);
+    gw_examples_reader_free(reading.reader);
+    free_world(&world);
+    free_file(alone);
+    free_file(beside);
+    free_file(first);
+    free_file(second);
+    tear_down(&f);
+}
+
+static void a_reference_has_no_more_vectors_than_examples_are_allowed(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    struct gw_examples_run run = small_run(&f);
+    run.examples_max = 7;
+    run.reference_path = f.reference;
+    struct gw_examples_report report = run_ok(&f, &run);
+    assert_int_equal(report.examples, 7);
+    assert_in_range(report.references, 1, 7);
+    tear_down(&f);
+}
+
 static void bad_runs_are_refused_and_leave_no_file(void **state)
 {
     (void)state;
@@ -549,9 +634,11 @@ static void bad_runs_are_refused_and_leave_no_file(void **state)
     assert_fails(gw_simulate_examples(&f.runtime, &run, &report, NULL), GW_E_CONFIG);
 
     run = small_run(&f);
+    run.reference_path = f.reference;
     atomic_store(&f.stop, true);
     assert_fails(gw_simulate_examples(&f.runtime, &run, &report, NULL), GW_E_ABORTED);
     assert_int_equal(access(f.path, F_OK), -1);
+    assert_int_equal(access(f.reference, F_OK), -1);
     assert_int_equal(report.examples, 99);
     tear_down(&f);
 }
@@ -559,4 +646,5 @@ static void bad_runs_are_refused_and_leave_no_file(void **state)
 GW_TESTS(labels_and_vectors_agree_with_a_recount, same_run_gives_the_same_bytes,
          later_events_do_not_change_earlier_examples, shares_of_positives_are_near_the_documented_ones,
          truth_splits_each_vector_by_its_true_probability, named_features_come_in_their_order_and_up_to_the_bound,
+         a_reference_samples_one_candidate_of_each_request, a_reference_has_no_more_vectors_than_examples_are_allowed,
          bad_runs_are_refused_and_leave_no_file)
