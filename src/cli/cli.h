@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define GW_CLI_OPTIONS_MAX   16
+#define GW_CLI_OPTIONS_MAX   24
 #define GW_CLI_ARGUMENTS_MAX 32
 #define GW_CLI_SETS_MAX      128
 #define GW_CLI_REPEATS_MAX   64

@@ -84,6 +84,9 @@ static void incomplete_and_superfluous_words_are_usage_errors(void **state)
     cli_assert_refused(cli_run("simulate", "--users", "5", "--authors", "6"), 2, "--authors 6 is above --users 5");
     cli_assert_refused(cli_run("simulate", "--examples", "x", "--flat-out"), 2, "--flat-out is about live traffic");
     cli_assert_refused(cli_run("simulate", "--examples", "x"), 2, "--examples needs --history");
+    cli_assert_refused(cli_run("simulate", "--reference", "x"), 2, "--reference goes with --examples");
+    cli_assert_refused(cli_run("simulate", "--examples", "x", "--history", "9h", "--reference", "x"), 2,
+                       "--reference and --examples are two files");
     cli_assert_refused(cli_run("examples", "export"), 2, "--out FILE");
     cli_assert_refused(cli_run("examples", "export", "--out", "x", "--layout", "12"), 2, "16 hexadecimal digits");
     cli_assert_refused(cli_run("examples", "export", "--out", "x", "--since", "-1h", "--until", "-2h"), 2,
