@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 #define MILLISECONDS(column) "floor(extract(epoch FROM " column ") * 1000)::bigint"
-// clang-format off: it would move the pieces to the right end of the line
+// The formatter would move the pieces to the right end of the line.
+// clang-format off
 #define COLUMNS                                                                                                        \
     "id, topic, partition_id, record_offset, model, state, reason, actor, verdict, " MILLISECONDS("requested_at") ", " \
     MILLISECONDS("created_at") ", " MILLISECONDS("changed_at") ", attempt, trainings, parent_version, manifest,"       \
