@@ -4,18 +4,12 @@
 #pragma once
 
 #include "records/labeled_example.h"
-#include "worker/runtime.h"
+#include "worker/range_reader.h"
 
 #define GW_EXAMPLE_PARTITIONS_MAX 512
 
-struct gw_example_range {
-    int32_t partition;
-    int64_t first; // offset of the first record
-    int64_t last;  // offset behind the last one
-};
-
 struct gw_example_ranges {
-    struct gw_example_range items[GW_EXAMPLE_PARTITIONS_MAX];
+    struct gw_offset_range items[GW_EXAMPLE_PARTITIONS_MAX];
     size_t count;
 };
 
@@ -31,3 +25,15 @@ typedef gw_status (*gw_example_visit)(void *context, const struct gw_labeled_exa
 // was set. GW_E_TIMEOUT: the broker sends nothing. GW_E_MALFORMED and the like name the record.
 GW_CHECK gw_status gw_example_read(const struct gw_runtime *runtime, const struct gw_example_ranges *ranges,
                                    gw_example_visit visit, void *context, gw_err *err);
+
+struct gw_example_reading {
+    const struct gw_example_ranges *ranges;
+    gw_example_visit visit;
+    bool (*stop)(void *context); // asked about ten times a second; NULL: *runtime->stop
+    void *context;               // of both
+    uint64_t *damaged;           // counts records that cannot be read, instead of ending at them; NULL: ends
+};
+
+// The same with more to say. GW_E_ABORTED: `stop` said so.
+GW_CHECK gw_status gw_example_read_with(const struct gw_runtime *runtime, const struct gw_example_reading *reading,
+                                        gw_err *err);

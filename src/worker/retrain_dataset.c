@@ -1,33 +1,29 @@
 // SPDX-License-Identifier: MIT
 #include "worker/retrain_dataset.h"
 
-#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "kafka/consumer.h"
 #include "label/bits.h"
 #include "model/examples.h"
-#include "records/labeled_example.h"
 
-#include <inttypes.h>
+#include "worker/retrain_reference.h"
+#include "worker/retrain_trained.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
-    POLL_MS = 100,
-    IDLE_US = 60000000, // a broker that sends nothing for so long is away
-    ARENA_LIMIT_BYTES = 16 << 20,
     SPARE_ROWS = 1024, // read beyond rows_max before the oldest are thrown away
+    NEWEST_PART = 10,  // one of so many rows is among the newest, whose labels are compared with those before
 };
 
 struct row {
     int64_t time_ms;
-    int64_t offset;
     int64_t join_id;
+    uint64_t order;  // in which it was read: by partition, then offset
     uint64_t choice; // among the rows of its request
     uint64_t label_bits;
-    int32_t partition;
     float weight;
     uint32_t slot; // in the table of features
     bool chosen;   // for the gate
@@ -36,7 +32,6 @@ struct row {
 struct build {
     const struct gw_retrain_dataset_options *options;
     const struct gw_retrain_manifest *manifest;
-    const char *topic;
     size_t width;
     uint64_t layout;
     struct row *rows;
@@ -45,10 +40,7 @@ struct build {
     uint32_t row_count;
     uint32_t row_capacity;
     uint32_t row_limit; // rows_max and something to spare
-    struct gw_arena arena;
-    struct gw_buf scratch;
-    bool done[GW_RETRAIN_PARTITIONS_MAX];
-    size_t open;
+    uint64_t seen;
     struct gw_retrain_dataset result;
 };
 
@@ -83,10 +75,7 @@ static int by_time(const void *left, const void *right)
     if (a->time_ms != b->time_ms) {
         return a->time_ms < b->time_ms ? -1 : 1;
     }
-    if (a->partition != b->partition) {
-        return a->partition < b->partition ? -1 : 1;
-    }
-    return (a->offset > b->offset) - (a->offset < b->offset);
+    return (a->order > b->order) - (a->order < b->order);
 }
 
 // Keeps the newest rows_max; the slots of the others are free again.
@@ -127,8 +116,7 @@ static gw_status grow(struct build *build, gw_err *err)
     return GW_OK;
 }
 
-static gw_status add_row(struct build *build, const struct gw_kafka_record *record,
-                         const struct gw_labeled_example *example, gw_err *err)
+static gw_status add_row(struct build *build, const struct gw_labeled_example *example, gw_err *err)
 {
     if (build->row_count == build->row_limit) {
         drop_oldest(build);
@@ -137,8 +125,7 @@ static gw_status add_row(struct build *build, const struct gw_kafka_record *reco
     }
     struct row *row = &build->rows[build->row_count];
     *row = (struct row){.time_ms = example->served_at_ms,
-                        .partition = record->partition,
-                        .offset = record->offset,
+                        .order = build->seen++,
                         .join_id = example->request_join_id,
                         .choice =
                             gw_hash_mix((uint64_t)example->tweet_id ^ gw_hash_mix((uint64_t)example->request_join_id)),
@@ -152,110 +139,34 @@ static gw_status add_row(struct build *build, const struct gw_kafka_record *reco
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
-static gw_status take_record(struct build *build, const struct gw_kafka_record *record, gw_err *err)
+static gw_status take(void *context, const struct gw_labeled_example *example, gw_err *err)
 {
-    const struct gw_schema_gate *gate = gw_runtime_gate(build->options->runtime, GW_TOPIC_TRAINING_EXAMPLES);
-    struct gw_labeled_example example;
-    struct gw_slice body;
-    gw_arena_clear(&build->arena);
-    if (gw_schema_gate_open(gate, record->value, &build->scratch, &build->arena, &body, NULL) != GW_OK ||
-        gw_labeled_example_decode(body, &build->arena, &example, NULL) != GW_OK) {
+    struct build *build = context;
+    if (example->served_at_ms < build->manifest->from_ms || example->served_at_ms > build->manifest->cutoff_ms) {
+        return GW_OK;
+    }
+    if ((uint64_t)example->layout != build->layout || example->features.size != build->width * sizeof(float) ||
+        !isfinite(example->weight) || example->weight <= 0) {
         build->result.unusable++;
         return GW_OK;
     }
-    if (example.kind != GW_EXAMPLE_KIND_WINDOW_CLOSED || example.served_at_ms < build->manifest->from_ms ||
-        example.served_at_ms > build->manifest->cutoff_ms) {
-        return GW_OK;
-    }
-    if ((uint64_t)example.layout != build->layout || example.features.size != build->width * sizeof(float) ||
-        !isfinite(example.weight) || example.weight <= 0) {
-        build->result.unusable++;
-        return GW_OK;
-    }
-    return add_row(build, record, &example, err);
+    return add_row(build, example, err);
 }
 
-static void end_partition(struct build *build, size_t index)
+static bool stop(void *context)
 {
-    if (!build->done[index]) {
-        build->done[index] = true;
-        build->open--;
-    }
+    const struct gw_retrain_dataset_options *options = ((struct build *)context)->options;
+    return options->stop != NULL && options->stop(options->context);
 }
 
-static gw_status take(struct build *build, const struct gw_kafka_record *record, gw_err *err)
+static gw_status read_topic(struct build *build, gw_err *err)
 {
-    for (size_t i = 0; i < build->manifest->range_count; i++) {
-        const struct gw_retrain_range *range = &build->manifest->ranges[i];
-        if (range->partition != record->partition) {
-            continue;
-        }
-        if (!record->partition_end && !build->done[i] && record->offset < range->last) {
-            GW_TRY(take_record(build, record, err));
-        }
-        // The last offsets may be markers, which no poll returns: then the end of the partition says it.
-        if (record->offset + (record->partition_end ? 0 : 1) >= range->last) {
-            end_partition(build, i);
-        }
-    }
-    return GW_OK;
-}
-
-static gw_status assign(struct build *build, struct gw_kafka_consumer *consumer, gw_err *err)
-{
-    struct gw_kafka_position positions[GW_RETRAIN_PARTITIONS_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < build->manifest->range_count; i++) {
-        const struct gw_retrain_range *range = &build->manifest->ranges[i];
-        int64_t low = 0;
-        int64_t high = 0;
-        if (range->first >= range->last) {
-            build->done[i] = true;
-            continue;
-        }
-        GW_TRY(
-            gw_kafka_consumer_watermarks(consumer, build->topic, range->partition, IDLE_US / 1000, &low, &high, err));
-        if (low > range->first || high < range->last) {
-            return gw_fail(err, GW_E_NOT_FOUND,
-                           "records of the manifest are gone: partition %d of '%s' holds %" PRId64 " to %" PRId64
-                           ", the manifest names %" PRId64 " to %" PRId64,
-                           range->partition, build->topic, low, high, range->first, range->last);
-        }
-        positions[count++] =
-            (struct gw_kafka_position){.topic = build->topic, .partition = range->partition, .offset = range->first};
-        build->open++;
-    }
-    return count > 0 ? gw_kafka_consumer_assign(consumer, positions, count, err) : GW_OK;
-}
-
-static gw_status read_topic(struct build *build, struct gw_kafka_consumer *consumer, gw_err *err)
-{
-    uint64_t heard_us = gw_clock_mono_us();
-    uint64_t asked_us = heard_us;
-    GW_TRY(assign(build, consumer, err));
-    while (build->open > 0) {
-        struct gw_kafka_record record = {0};
-        bool got = false;
-        gw_status status = gw_kafka_consumer_poll(consumer, POLL_MS, &record, &got, err);
-        uint64_t now_us = gw_clock_mono_us();
-        if (status == GW_OK && got) {
-            heard_us = now_us;
-            status = take(build, &record, err);
-            gw_kafka_message_free(record.message);
-        }
-        if (status != GW_OK && gw_status_class(status) != GW_CLASS_RETRY) {
-            return status;
-        }
-        if (now_us - heard_us > IDLE_US) {
-            return gw_fail(err, GW_E_TIMEOUT, "nothing was read of '%s' for %d s", build->topic, IDLE_US / 1000000);
-        }
-        if (now_us - asked_us > POLL_MS * 1000 && build->options->stop != NULL) {
-            asked_us = now_us;
-            if (build->options->stop(build->options->context)) {
-                return gw_fail(err, GW_E_ABORTED, "stopped");
-            }
-        }
-    }
+    const struct gw_example_reading reading = {.ranges = &build->manifest->examples,
+                                               .visit = take,
+                                               .stop = stop,
+                                               .context = build,
+                                               .damaged = &build->result.unusable};
+    GW_TRY(gw_example_read_with(build->options->runtime, &reading, err));
     drop_oldest(build);
     build->result.rows = build->row_count;
     return GW_OK;
@@ -363,6 +274,19 @@ static void count_rows(struct build *build, uint32_t border, const int *labels, 
     }
 }
 
+static void sum_labels(struct build *build, int label)
+{
+    struct gw_retrain_labels *labels = &build->result.labels;
+    const uint32_t newest = build->row_count - build->row_count / NEWEST_PART;
+    labels->oldest_ms = build->rows[0].time_ms;
+    labels->newest_ms = build->rows[build->row_count - 1].time_ms;
+    for (uint32_t i = 0; i < build->row_count; i++) {
+        const struct row *row = &build->rows[i];
+        gw_retrain_labels_add(i < newest ? &labels->before : &labels->newest, (row->label_bits >> label & 1) != 0,
+                              (double)row->weight);
+    }
+}
+
 static gw_status divide(struct build *build, gw_err *err)
 {
     int labels[GW_LABEL_COUNT];
@@ -378,18 +302,22 @@ static gw_status divide(struct build *build, gw_err *err)
     }
     GW_TRY(choose(build, border, err));
     count_rows(build, border, labels, label_count);
+    sum_labels(build, labels[0]);
+    build->result.champion_rate =
+        gw_retrain_trained(build->options->champion->metadata_json, gw_label_names[labels[0]], "base_rate");
     GW_TRY(write_file(build, build->options->train_path, 0, border, false, err));
     return write_file(build, build->options->gate_path, border, build->row_count, true, err);
 }
 
-static gw_status run(struct build *build, gw_err *err)
+static gw_status make_reference(struct build *build, gw_err *err)
 {
-    struct gw_kafka_consumer *consumer = NULL;
-    const struct gw_kafka_consumer_options options = {.client = &build->options->runtime->kafka, .end_events = true};
-    GW_TRY(gw_kafka_consumer_new(&options, &consumer, err));
-    gw_status status = read_topic(build, consumer, err);
-    gw_kafka_consumer_free(consumer);
-    return status == GW_OK ? divide(build, err) : status;
+    const struct gw_retrain_reference_options options = {.runtime = build->options->runtime,
+                                                         .manifest = build->manifest,
+                                                         .champion = build->options->champion,
+                                                         .path = build->options->reference_path,
+                                                         .stop = build->options->stop,
+                                                         .context = build->options->context};
+    return gw_retrain_reference_build(&options, &build->result.reference_rows, err);
 }
 
 gw_status gw_retrain_dataset_build(const struct gw_retrain_dataset_options *options,
@@ -397,15 +325,17 @@ gw_status gw_retrain_dataset_build(const struct gw_retrain_dataset_options *opti
 {
     struct build build = {.options = options,
                           .manifest = options->manifest,
-                          .topic = gw_runtime_topic(options->runtime, GW_TOPIC_TRAINING_EXAMPLES),
                           .width = options->champion->feature_count,
                           .layout = gw_bundle_layout(options->champion)};
     uint64_t limit = options->manifest->rows_max + options->manifest->rows_max / 4 + SPARE_ROWS;
     build.row_limit = (uint32_t)GW_MIN(limit, (uint64_t)UINT32_MAX);
-    gw_arena_init(&build.arena, 1 << 16, ARENA_LIMIT_BYTES);
-    gw_status status = run(&build, err);
-    gw_arena_deinit(&build.arena);
-    gw_buf_deinit(&build.scratch);
+    gw_status status = read_topic(&build, err);
+    if (status == GW_OK) {
+        status = divide(&build, err);
+    }
+    if (status == GW_OK) {
+        status = make_reference(&build, err);
+    }
     gw_mem_free(build.rows);
     gw_mem_free(build.free_slots);
     gw_mem_free(build.features);

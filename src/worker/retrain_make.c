@@ -5,7 +5,7 @@
 #include "base/faults.h"
 #include "base/log.h"
 #include "label/bits.h"
-#include "registry/artefacts.h"
+#include "worker/retrain_artefact.h"
 #include "worker/retrain_train.h"
 
 #include <errno.h>
@@ -15,7 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TRAININGS_MAX = 5 }; // of one run: kills and crashes, not rounds
+enum {
+    TRAININGS_MAX = 5, // of one run: kills and crashes, not rounds
+    REFERENCE_PATH_BYTES = GW_RETRAIN_PATH_BYTES + 16,
+    VERDICT_BYTES = 300,
+};
 
 // ---- files ----------------------------------------------------------------------------------------------------------
 
@@ -70,18 +74,7 @@ gw_status gw_retrain_end(struct gw_retrain_step *step, enum gw_run_state state, 
 gw_status gw_retrain_load_version(struct gw_retrain_step *step, const char *digest, struct gw_bundle **ret_bundle,
                                   gw_err *err)
 {
-    char path[GW_RETRAIN_PATH_BYTES];
-    GW_TRY(gw_artefacts_fetch(step->self->registry, step->self->cache, digest, path, sizeof path, err));
-    int held = gw_artefacts_hold(step->self->cache, digest);
-    gw_status status = gw_bundle_load(path, ret_bundle, err);
-    if (status == GW_E_MISMATCH || status == GW_E_MALFORMED || status == GW_E_NOT_FOUND) {
-        gw_artefacts_forget_held(step->self->cache, digest, held); // damaged: the next attempt fetches it anew
-        status = gw_fail(err, GW_E_BEHIND, "the champion's cached artefact is damaged");
-    }
-    if (held >= 0) {
-        close(held);
-    }
-    return status;
+    return gw_retrain_load_artefact(step->self->registry, step->self->cache, digest, ret_bundle, err);
 }
 
 static gw_status find_champion(struct gw_retrain_step *step, struct gw_registry_version *ret_champion, gw_err *err)
@@ -154,9 +147,16 @@ static bool stop_reading(void *context)
     return watch(context, &err) != GW_OK;
 }
 
+static void name_reference(const struct gw_retrain_step *step, char ret_path[REFERENCE_PATH_BYTES])
+{
+    snprintf(ret_path, REFERENCE_PATH_BYTES, "%s/reference.gwex", step->directory);
+}
+
 static gw_status read_dataset(struct gw_retrain_step *step, gw_err *err)
 {
+    char reference_path[REFERENCE_PATH_BYTES];
     struct gw_bundle *champion = NULL;
+    name_reference(step, reference_path);
     gw_retrain_remove_tree(step->directory);
     GW_TRY(gw_retrain_make_directory(step->directory, err));
     GW_TRY(gw_retrain_load_version(step, step->manifest->champion_digest, &champion, err));
@@ -165,6 +165,7 @@ static gw_status read_dataset(struct gw_retrain_step *step, gw_err *err)
                                                        .champion = gw_bundle_info(champion),
                                                        .train_path = step->train_path,
                                                        .gate_path = step->gate_path,
+                                                       .reference_path = reference_path,
                                                        .stop = stop_reading,
                                                        .context = step};
     gw_status status = gw_retrain_dataset_build(&options, &step->claim->dataset, err);
@@ -173,42 +174,74 @@ static gw_status read_dataset(struct gw_retrain_step *step, gw_err *err)
     return status;
 }
 
-static gw_status refuse_small(struct gw_retrain_step *step, const struct gw_retrain_dataset *dataset, bool *ret_refused,
-                              gw_err *err)
+// Each of them gives a verdict when the data set is not to be learned from.
+
+static bool is_small(const struct gw_retrain_step *step, char ret_verdict[VERDICT_BYTES])
 {
-    const struct gw_config *config = step->self->runtime->config;
-    uint64_t rows_min = gw_config_u64(config, GW_OPT_RETRAIN_ROWS_MIN);
-    uint64_t positives_min = gw_config_u64(config, GW_OPT_RETRAIN_POSITIVES_MIN);
-    char verdict[300];
-    *ret_refused = dataset->rows < rows_min || dataset->scarce_rows < positives_min;
-    if (dataset->rows < rows_min) {
-        snprintf(verdict, sizeof verdict,
-                 "%" PRIu64 " examples of the champion's layout, fewer than %" PRIu64 " (retrain.rows_min); %" PRIu64
-                 " could not be used",
-                 dataset->rows, rows_min, dataset->unusable);
-    } else {
-        snprintf(verdict, sizeof verdict,
-                 "%" PRIu64 " examples of the rarer class of '%s' to learn from, fewer than %" PRIu64
-                 " (retrain.positives_min)",
-                 dataset->scarce_rows, gw_label_names[dataset->scarce_label], positives_min);
+    const struct gw_retrain_dataset *dataset = &step->claim->dataset;
+    uint64_t rows_min = gw_config_u64(step->self->runtime->config, GW_OPT_RETRAIN_ROWS_MIN);
+    snprintf(ret_verdict, VERDICT_BYTES,
+             "%" PRIu64 " examples of the champion's layout, fewer than %" PRIu64 " (retrain.rows_min); %" PRIu64
+             " could not be used",
+             dataset->rows, rows_min, dataset->unusable);
+    return dataset->rows < rows_min;
+}
+
+static gw_status are_broken(const struct gw_retrain_step *step, bool *ret_broken, char ret_verdict[VERDICT_BYTES],
+                            gw_err *err)
+{
+    const struct gw_runtime *runtime = step->self->runtime;
+    const struct gw_retrain_dataset *dataset = &step->claim->dataset;
+    const struct gw_retrain_labels_rules rules = {
+        .cutoff_ms = step->manifest->cutoff_ms,
+        .window_ms = gw_config_duration_us(runtime->config, GW_OPT_LABEL_WINDOW) / 1000,
+        .settle_ms = gw_config_duration_us(runtime->config, GW_OPT_LABEL_SETTLE) / 1000,
+        .trained_rate = dataset->champion_rate};
+    enum gw_retrain_labels_fault fault = gw_retrain_labels_judge(&dataset->labels, &rules, ret_verdict, VERDICT_BYTES);
+    *ret_broken = fault != GW_RETRAIN_LABELS_FINE;
+    if (*ret_broken) {
+        struct gw_metric *broken = gw_retrain_labels_metric(runtime->metrics, fault);
+        if (broken == NULL) {
+            return gw_fail(err, GW_E_MEMORY, "no memory for metrics");
+        }
+        gw_metric_add(broken, 1);
+        gw_log_warn("retrain.labels_broken", "run=%s model=%s fault=%s verdict='%s'", step->run->id, step->run->model,
+                    gw_retrain_labels_fault_name(fault), ret_verdict);
     }
-    return *ret_refused ? gw_retrain_end(step, GW_RUN_REFUSED, verdict, err) : GW_OK;
+    return GW_OK;
+}
+
+static bool is_scarce(const struct gw_retrain_step *step, char ret_verdict[VERDICT_BYTES])
+{
+    const struct gw_retrain_dataset *dataset = &step->claim->dataset;
+    uint64_t positives_min = gw_config_u64(step->self->runtime->config, GW_OPT_RETRAIN_POSITIVES_MIN);
+    snprintf(ret_verdict, VERDICT_BYTES,
+             "%" PRIu64 " examples of the rarer class of '%s' to learn from, fewer than %" PRIu64
+             " (retrain.positives_min)",
+             dataset->scarce_rows, gw_label_names[dataset->scarce_label], positives_min);
+    return dataset->scarce_rows < positives_min;
 }
 
 gw_status gw_retrain_step_dataset(struct gw_retrain_step *step, gw_err *err)
 {
-    bool refused = false;
     (void)gw_fault_hit("retrain.dataset");
     gw_status status = read_dataset(step, err);
     if (status == GW_E_INVALID) { // too few, or all of one moment
-        char verdict[GW_ERR_MESSAGE_BYTES];
-        snprintf(verdict, sizeof verdict, "%s", err->message);
-        return gw_retrain_end(step, GW_RUN_REFUSED, verdict, err);
+        char message[GW_ERR_MESSAGE_BYTES];
+        snprintf(message, sizeof message, "%s", err->message);
+        return gw_retrain_end(step, GW_RUN_REFUSED, message, err);
     }
     GW_TRY(status);
-    GW_TRY(refuse_small(step, &step->claim->dataset, &refused, err));
+    char verdict[VERDICT_BYTES];
+    bool refused = is_small(step, verdict);
+    if (!refused) {
+        GW_TRY(are_broken(step, &refused, verdict, err));
+    }
+    if (refused || is_scarce(step, verdict)) {
+        return gw_retrain_end(step, GW_RUN_REFUSED, verdict, err);
+    }
     const struct gw_run_change change = {.rows = (int64_t)step->claim->dataset.rows, .shadow_ms = -1};
-    return refused ? GW_OK : gw_retrain_move(step, GW_RUN_TRAINING, &change, err);
+    return gw_retrain_move(step, GW_RUN_TRAINING, &change, err);
 }
 
 // ---- TRAINING -------------------------------------------------------------------------------------------------------
@@ -235,9 +268,12 @@ gw_status gw_retrain_make_bundle(struct gw_retrain_step *step, char ret_digest[G
     if (trainings > TRAININGS_MAX) {
         return gw_fail(err, GW_E_INVALID, "the training was begun %d times and never ended", TRAININGS_MAX);
     }
+    char reference_path[REFERENCE_PATH_BYTES];
+    name_reference(step, reference_path);
     const struct gw_retrain_train_options options = {
         .manifest = step->manifest,
         .train_path = step->train_path,
+        .reference_path = step->claim->dataset.reference_rows > 0 ? reference_path : NULL,
         .out_directory = step->bundle_path,
         .log_path = step->log_path,
         .memory_bytes = gw_config_u64(config, GW_OPT_RETRAIN_MEMORY),

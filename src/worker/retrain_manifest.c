@@ -2,13 +2,17 @@
 #include "worker/retrain_manifest.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "label/bits.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { ASK_MS = 10000, FORMAT = 1 };
+enum {
+    FORMAT = 1,
+    SAMPLES_READ = 4, // for one that is kept: a partition has other models' samples, too
+};
 
 // ---- making ---------------------------------------------------------------------------------------------------------
 
@@ -45,21 +49,15 @@ static void choose_heads(const struct gw_bundle_info *info, const char *configur
     }
 }
 
-static gw_status ask_ranges(const struct gw_runtime *runtime, struct gw_kafka_consumer *consumer,
-                            struct gw_retrain_manifest *manifest, gw_err *err)
+// Samples are keyed by the model's name, so one partition has all of a model.
+static gw_status ask_samples(const struct gw_runtime *runtime, struct gw_kafka_consumer *consumer,
+                             struct gw_retrain_manifest *m, gw_err *err)
 {
-    const char *topic = gw_runtime_topic(runtime, GW_TOPIC_TRAINING_EXAMPLES);
-    uint32_t count = gw_runtime_partitions(runtime, GW_TOPIC_TRAINING_EXAMPLES);
-    if (count > GW_RETRAIN_PARTITIONS_MAX) {
-        return gw_fail(err, GW_E_CONFIG, "topic '%s' has %u partitions, at most %d are read", topic, count,
-                       GW_RETRAIN_PARTITIONS_MAX);
-    }
-    for (uint32_t p = 0; p < count; p++) {
-        struct gw_retrain_range *range = &manifest->ranges[p];
-        range->partition = (int32_t)p;
-        GW_TRY(gw_kafka_consumer_watermarks(consumer, topic, (int32_t)p, ASK_MS, &range->first, &range->last, err));
-    }
-    manifest->range_count = count;
+    const uint32_t count = gw_runtime_partitions(runtime, GW_TOPIC_FEATURE_SAMPLES);
+    const int32_t partition = (int32_t)gw_hash_partition(m->model, strlen(m->model), count);
+    GW_TRY(gw_offset_range_ask(consumer, gw_runtime_topic(runtime, GW_TOPIC_FEATURE_SAMPLES), partition, m->from_ms,
+                               &m->samples, err));
+    m->samples.first = GW_MAX(m->samples.first, m->samples.last - SAMPLES_READ * (int64_t)m->reference_max);
     return GW_OK;
 }
 
@@ -80,6 +78,7 @@ gw_status gw_retrain_manifest_make(const struct gw_runtime *runtime, struct gw_k
         .eta = gw_config_double(config, GW_OPT_RETRAIN_ETA),
         .seed = gw_config_u64(config, GW_OPT_RETRAIN_SEED),
         .threads = gw_config_u64(config, GW_OPT_RETRAIN_THREADS),
+        .reference_max = gw_config_u64(config, GW_OPT_RETRAIN_REFERENCE_MAX),
     };
     int64_t history_ms = gw_config_duration_us(config, GW_OPT_RETRAIN_HISTORY) / 1000;
     m->from_ms = history_ms > 0 ? m->cutoff_ms - history_ms : 0;
@@ -87,21 +86,30 @@ gw_status gw_retrain_manifest_make(const struct gw_runtime *runtime, struct gw_k
     snprintf(m->champion_digest, sizeof m->champion_digest, "%s", info->digest);
     snprintf(m->layout, sizeof m->layout, "%016" PRIx64, gw_bundle_layout(info));
     choose_heads(info, gw_config_text(config, GW_OPT_RETRAIN_HEADS), m->heads);
-    return ask_ranges(runtime, consumer, m, err);
+    GW_TRY(ask_samples(runtime, consumer, m, err));
+    // Nothing is appended before it was served.
+    return gw_example_ranges_ask(runtime, m->from_ms, &m->examples, err);
 }
 
 // ---- writing --------------------------------------------------------------------------------------------------------
 
+static void write_range(struct gw_json_writer *to, const struct gw_offset_range *range)
+{
+    gw_json_array_begin(to);
+    gw_json_write_i64(to, range->partition);
+    gw_json_write_i64(to, range->first);
+    gw_json_write_i64(to, range->last);
+    gw_json_array_end(to);
+}
+
 static void write_ranges(struct gw_json_writer *to, const struct gw_retrain_manifest *m)
 {
+    gw_json_write_key(to, "samples");
+    write_range(to, &m->samples);
     gw_json_write_key(to, "partitions");
     gw_json_array_begin(to);
-    for (size_t i = 0; i < m->range_count; i++) {
-        gw_json_array_begin(to);
-        gw_json_write_i64(to, m->ranges[i].partition);
-        gw_json_write_i64(to, m->ranges[i].first);
-        gw_json_write_i64(to, m->ranges[i].last);
-        gw_json_array_end(to);
+    for (size_t i = 0; i < m->examples.count; i++) {
+        write_range(to, &m->examples.items[i]);
     }
     gw_json_array_end(to);
 }
@@ -114,6 +122,7 @@ static void write_ranges(struct gw_json_writer *to, const struct gw_retrain_mani
     X("model", model)
 #define U64_MAP(X)                                                                                                     \
     X("depth", depth)                                                                                                  \
+    X("referenceMax", reference_max)                                                                                   \
     X("rowsMax", rows_max)                                                                                             \
     X("seed", seed)                                                                                                    \
     X("threads", threads)                                                                                              \
@@ -166,7 +175,7 @@ gw_status gw_retrain_manifest_write(const struct gw_retrain_manifest *manifest, 
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
-static gw_status read_range(struct gw_json *json, struct gw_retrain_range *range, gw_err *err)
+static gw_status read_range(struct gw_json *json, struct gw_offset_range *range, gw_err *err)
 {
     int64_t values[3] = {0};
     bool more = false;
@@ -180,7 +189,7 @@ static gw_status read_range(struct gw_json *json, struct gw_retrain_range *range
             GW_TRY(gw_json_i64(json, &values[i], err));
         }
     }
-    *range = (struct gw_retrain_range){.partition = (int32_t)values[0], .first = values[1], .last = values[2]};
+    *range = (struct gw_offset_range){.partition = (int32_t)values[0], .first = values[1], .last = values[2]};
     return GW_OK;
 }
 
@@ -193,10 +202,10 @@ static gw_status read_ranges(struct gw_json *json, struct gw_retrain_manifest *m
         if (!more) {
             return GW_OK;
         }
-        if (m->range_count == GW_RETRAIN_PARTITIONS_MAX) {
-            return gw_fail(err, GW_E_TOO_LARGE, "more than %d partitions", GW_RETRAIN_PARTITIONS_MAX);
+        if (m->examples.count == GW_EXAMPLE_PARTITIONS_MAX) {
+            return gw_fail(err, GW_E_TOO_LARGE, "more than %d partitions", GW_EXAMPLE_PARTITIONS_MAX);
         }
-        GW_TRY(read_range(json, &m->ranges[m->range_count++], err));
+        GW_TRY(read_range(json, &m->examples.items[m->examples.count++], err));
     }
 }
 
@@ -243,6 +252,9 @@ static gw_status read_member(struct gw_json *json, struct gw_slice key, struct g
 #undef X
     if (gw_slice_is(key, "partitions")) {
         return read_ranges(json, m, err);
+    }
+    if (gw_slice_is(key, "samples")) {
+        return read_range(json, &m->samples, err);
     }
     if (gw_slice_is(key, "cutoffMs")) {
         return gw_json_i64(json, &m->cutoff_ms, err);

@@ -8,17 +8,10 @@
 #include "model/bundle.h"
 #include "model/sha256.h"
 #include "rollout/route.h"
-#include "worker/runtime.h"
+#include "worker/example_reader.h"
 
-#define GW_RETRAIN_PARTITIONS_MAX 512
-#define GW_RETRAIN_HEADS_BYTES    1001
-#define GW_RETRAIN_LAYOUT_BYTES   17
-
-struct gw_retrain_range {
-    int32_t partition;
-    int64_t first; // offset of the first record
-    int64_t last;  // offset behind the last one
-};
+#define GW_RETRAIN_HEADS_BYTES  1001
+#define GW_RETRAIN_LAYOUT_BYTES 17
 
 struct gw_retrain_manifest {
     char model[GW_ROUTE_NAME_BYTES];
@@ -35,12 +28,13 @@ struct gw_retrain_manifest {
     double eta;
     uint64_t seed;
     uint64_t threads;
-    size_t range_count;
-    struct gw_retrain_range ranges[GW_RETRAIN_PARTITIONS_MAX];
+    uint64_t reference_max;            // newest samples that become the drift reference; 0: none, as in old manifests
+    struct gw_offset_range samples;    // of feature_samples, the model's partition
+    struct gw_example_ranges examples; // of training_examples
 };
 
-// Fills ranges with what training_examples holds now, and the rest from the configuration and the champion.
-// GW_E_UNAVAILABLE, GW_E_TIMEOUT, GW_E_CONFIG.
+// Fills ranges with what the topics hold now, and the rest from the configuration and the champion. GW_E_UNAVAILABLE,
+// GW_E_TIMEOUT, GW_E_CONFIG.
 GW_CHECK gw_status gw_retrain_manifest_make(const struct gw_runtime *runtime, struct gw_kafka_consumer *consumer,
                                             const char *model, int32_t champion_version,
                                             const struct gw_bundle *champion, struct gw_retrain_manifest *ret_manifest,

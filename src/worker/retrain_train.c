@@ -130,28 +130,35 @@ static gw_status start(struct child *child, gw_err *err)
     snprintf(eta, sizeof eta, "%.17g", m->eta);
     snprintf(seed, sizeof seed, "%" PRIu64, m->seed);
     snprintf(threads, sizeof threads, "%" PRIu64, m->threads);
-    const char *const argv[ARGUMENTS_MAX] = {program,
-                                             "--rows",
-                                             child->options->train_path,
-                                             "--out",
-                                             child->options->out_directory,
-                                             "--model",
-                                             m->model,
-                                             "--heads",
-                                             m->heads,
-                                             "--trees",
-                                             trees,
-                                             "--depth",
-                                             depth,
-                                             "--eta",
-                                             eta,
-                                             "--seed",
-                                             seed,
-                                             "--threads",
-                                             threads,
-                                             "--progress",
-                                             "json",
-                                             NULL};
+    const char *argv[ARGUMENTS_MAX] = {program,
+                                       "--rows",
+                                       child->options->train_path,
+                                       "--out",
+                                       child->options->out_directory,
+                                       "--model",
+                                       m->model,
+                                       "--heads",
+                                       m->heads,
+                                       "--trees",
+                                       trees,
+                                       "--depth",
+                                       depth,
+                                       "--eta",
+                                       eta,
+                                       "--seed",
+                                       seed,
+                                       "--threads",
+                                       threads,
+                                       "--progress",
+                                       "json"};
+    if (child->options->reference_path != NULL) {
+        size_t count = 0;
+        while (argv[count] != NULL) {
+            count++;
+        }
+        argv[count] = "--reference";
+        argv[count + 1] = child->options->reference_path;
+    }
     return spawn(child, (char *const *)(uintptr_t)argv, err);
 }
 

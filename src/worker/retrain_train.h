@@ -11,9 +11,10 @@
 struct gw_retrain_train_options {
     const struct gw_retrain_manifest *manifest;
     const char *train_path;
-    const char *out_directory; // must not exist
-    const char *log_path;      // gets the trainer's stderr; its last line explains a failure
-    uint64_t memory_bytes;     // of address space; 0: no limit
+    const char *reference_path; // NULL: none, the rows of train_path are the reference
+    const char *out_directory;  // must not exist
+    const char *log_path;       // gets the trainer's stderr; its last line explains a failure
+    uint64_t memory_bytes;      // of address space; 0: no limit
     uint64_t time_limit_ms;
     // Told about each round. A failure ends the trainer and is returned.
     gw_status (*round)(void *context, const char *head, int32_t round, double log_loss, gw_err *err);

@@ -27,6 +27,8 @@ enum retrain_labels {
     TRUE_LABELS,     // follow from two features
     POISONED_LABELS, // follow from nothing
     NO_FEATURES,     // nothing to learn from: all values missing
+    NO_POSITIVES,    // nobody ever acts
+    LOST_ACTIONS,    // true, but of late nobody acts
 };
 
 // One a program.
@@ -86,6 +88,9 @@ static inline void retrain_put_example(struct gw_rng *rng, uint64_t layout, enum
     }
     double logit = labels == TRUE_LABELS ? -2.5 + 0.5 * (double)features[3] - (features[5] > 5 ? 2 : 0) : -1.5;
     bool positive = gw_rng_double(rng) < 1 / (1 + exp(-logit));
+    if (labels == NO_POSITIVES || (labels == LOST_ACTIONS && request > RETRAIN_REQUESTS * 4 / 5)) {
+        positive = false;
+    }
     bool retweeted = gw_rng_double(rng) < 0.1;
     const struct gw_labeled_example example = {
         .request_join_id = request + 1,
@@ -101,10 +106,9 @@ static inline void retrain_put_example(struct gw_rng *rng, uint64_t layout, enum
     RECORDS_SEND(&cluster, GW_TOPIC_TRAINING_EXAMPLES, gw_labeled_example_encode, &example, example.user_id);
 }
 
-static inline void retrain_put_examples(enum retrain_labels labels)
+static inline void retrain_put_examples_of(enum retrain_labels labels, int64_t now_ms)
 {
     uint64_t layout = retrain_layout();
-    int64_t now_ms = gw_clock_wall_ms();
     struct gw_rng rng;
     gw_rng_init(&rng, 7);
     for (int64_t r = 0; r < RETRAIN_REQUESTS; r++) {
@@ -113,6 +117,11 @@ static inline void retrain_put_examples(enum retrain_labels labels)
         }
     }
     records_flush(&cluster);
+}
+
+static inline void retrain_put_examples(enum retrain_labels labels)
+{
+    retrain_put_examples_of(labels, gw_clock_wall_ms());
 }
 
 static inline void retrain_send(const char *model, const char *reason)

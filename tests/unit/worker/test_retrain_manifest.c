@@ -25,8 +25,9 @@ static struct gw_retrain_manifest *sample(void)
                                       .eta = 0.1,
                                       .seed = 1,
                                       .threads = 2,
-                                      .range_count = 2,
-                                      .ranges = {{0, 10, 20}, {1, 0, INT64_MAX}}};
+                                      .reference_max = 5000,
+                                      .samples = {3, 7, 9},
+                                      .examples = {.items = {{0, 10, 20}, {1, 0, INT64_MAX}}, .count = 2}};
     return m;
 }
 
@@ -46,8 +47,12 @@ static void what_is_written_reads_back_and_writes_the_same_bytes(void **state)
     assert_ok_err(gw_retrain_manifest_parse(gw_buf_slice(&first), again, &err), &err);
     assert_string_equal(again->model, "ranker");
     assert_string_equal(again->heads, m->heads);
-    assert_int_equal(again->range_count, 2);
-    assert_true(again->ranges[1].last == INT64_MAX);
+    assert_int_equal(again->examples.count, 2);
+    assert_true(again->examples.items[1].last == INT64_MAX);
+    assert_int_equal(again->reference_max, 5000);
+    assert_int_equal(again->samples.partition, 3);
+    assert_int_equal(again->samples.first, 7);
+    assert_int_equal(again->samples.last, 9);
     assert_ok_err(gw_retrain_manifest_write(again, &second, hash_again, &err), &err);
     assert_true(gw_slice_equal(gw_buf_slice(&first), gw_buf_slice(&second)));
     assert_string_equal(hash, hash_again);
@@ -66,10 +71,29 @@ static void another_offset_is_another_hash(void **state)
     char other[GW_SHA256_HEX_BYTES];
     gw_err err = {0};
     assert_ok_err(gw_retrain_manifest_write(m, &text, hash, &err), &err);
-    m->ranges[0].last++;
+    m->examples.items[0].last++;
+    assert_ok_err(gw_retrain_manifest_write(m, &text, other, &err), &err);
+    assert_string_not_equal(hash, other);
+    m->examples.items[0].last--;
+    m->samples.last++;
     assert_ok_err(gw_retrain_manifest_write(m, &text, other, &err), &err);
     assert_string_not_equal(hash, other);
     gw_buf_deinit(&text);
+    gw_mem_free(m);
+}
+
+// A run that an older version has begun goes on.
+static void a_manifest_without_samples_has_no_reference(void **state)
+{
+    (void)state;
+    struct gw_retrain_manifest *m = gw_mem_calloc(1, sizeof *m);
+    gw_err err = {0};
+    assert_non_null(m);
+    assert_ok_err(
+        gw_retrain_manifest_parse(gw_slice_text("{\"format\":1,\"rowsMax\":9,\"partitions\":[[0,1,2]]}"), m, &err),
+        &err);
+    assert_int_equal(m->reference_max, 0);
+    assert_int_equal(m->examples.count, 1);
     gw_mem_free(m);
 }
 
@@ -82,6 +106,7 @@ static void what_is_no_manifest_is_refused(void **state)
                                         "{\"unknown\":1}",
                                         "{\"partitions\":[[0,1]]}",
                                         "{\"partitions\":[[0,1,2,3]]}",
+                                        "{\"samples\":[0,1]}",
                                         "{\"rowsMax\":-1}",
                                         "{\"layout\":\"00112233445566778899\"}",
                                         "{\"model\":\"a\"} x"};
@@ -96,4 +121,4 @@ static void what_is_no_manifest_is_refused(void **state)
 }
 
 GW_TESTS(what_is_written_reads_back_and_writes_the_same_bytes, another_offset_is_another_hash,
-         what_is_no_manifest_is_refused)
+         a_manifest_without_samples_has_no_reference, what_is_no_manifest_is_refused)
