@@ -2,7 +2,8 @@
 // retrain: requests to versions that serve. The lane records what was asked, keyed by the record's position; the rest
 // is the runs' (retrain_runs.c).
 //
-//   drift_alerts ───────┐
+//   model_quality ──────┐
+//   drift_alerts ───────┤
 //   retrain_requests ──► runs (PostgreSQL) ──► godwit-train ──► gate ──► registry ──► model_events, model_routes
 //   training_examples ──────────────────────────┘
 //
@@ -17,6 +18,9 @@
 #include "registry/runs.h"
 #include "worker/relay_options.h"
 #include "worker/retrain_alert.h"
+#include "worker/retrain_champions.h"
+#include "worker/retrain_labels.h"
+#include "worker/retrain_guard.h"
 #include "worker/retrain_runs.h"
 #include "worker/worker.h"
 
@@ -28,7 +32,7 @@ enum {
     ACTOR_BYTES = 129,
 };
 
-enum { SOURCE_REQUESTS, SOURCE_ALERTS }; // in the order of the inputs
+enum { SOURCE_REQUESTS, SOURCE_ALERTS, SOURCE_QUALITY }; // in the order of the inputs
 
 struct asked {
     enum gw_topic topic;
@@ -41,7 +45,9 @@ struct asked {
     uint32_t slot;
     bool ignored; // says nothing about training
     bool repeats;
-    const char *refusal; // static, or NULL
+    const char *refusal;                   // static, or NULL
+    bool has_window;                       // whether it asks is seen when the champion is known
+    struct gw_retrain_decay_window window; // when has_window
 };
 
 struct retrain {
@@ -49,6 +55,8 @@ struct retrain {
     struct gw_registry_settings settings;
     struct gw_registry *registry;
     struct gw_run_rules rules;
+    double decay;
+    struct gw_retrain_champions *champions;
     struct gw_arena arena;
     struct asked batch[BATCH_MAX];
     uint32_t batch_count;
@@ -115,6 +123,30 @@ static gw_status take_alert(struct retrain *self, struct gw_slice body, struct a
     return take_text("model_name", alert.model_name, asked->model, sizeof asked->model, err);
 }
 
+static gw_status take_window(struct retrain *self, struct gw_slice body, struct asked *asked, gw_err *err)
+{
+    struct gw_model_quality quality;
+    GW_TRY(gw_model_quality_decode(body, &self->arena, &quality, err));
+    asked->topic = GW_TOPIC_MODEL_QUALITY;
+    asked->at_ms = quality.computed_at_ms;
+    asked->has_window = gw_retrain_decay_read(&quality, gw_clock_wall_ms(), &asked->window);
+    asked->ignored = !asked->has_window;
+    snprintf(asked->actor, sizeof asked->actor, "monitor");
+    return take_text("model_name", quality.model_name, asked->model, sizeof asked->model, err);
+}
+
+static gw_status take(struct retrain *self, const struct gw_input *input, struct asked *asked, gw_err *err)
+{
+    switch (input->source) {
+    case SOURCE_ALERTS:
+        return take_alert(self, input->body, asked, err);
+    case SOURCE_QUALITY:
+        return take_window(self, input->body, asked, err);
+    default:
+        return take_request(self, input->body, asked, err);
+    }
+}
+
 static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_input *input, gw_err *err)
 {
     struct retrain *self = worker;
@@ -125,8 +157,7 @@ static gw_status decode(void *worker, struct gw_loop *loop, const struct gw_inpu
     gw_arena_clear(&self->arena);
     struct asked *asked = &self->batch[self->batch_count];
     *asked = (struct asked){.partition = input->partition, .offset = input->offset, .slot = input->slot};
-    GW_TRY(input->source == SOURCE_ALERTS ? take_alert(self, input->body, asked, err)
-                                          : take_request(self, input->body, asked, err));
+    GW_TRY(take(self, input, asked, err));
     if (!gw_route_name_is_valid(asked->model, sizeof asked->model)) {
         return gw_fail(err, GW_E_INVALID, "no model can have the name '%.60s'", asked->model);
     }
@@ -144,13 +175,16 @@ static void discard(void *worker, bool aborted)
     }
 }
 
-static gw_status apply(struct retrain *self, struct gw_loop *loop, const struct asked *asked, gw_err *err)
+// A record that says no more than this.
+static gw_status ignore(struct gw_loop *loop, const struct asked *asked)
+{
+    gw_loop_settle(loop, asked->slot, GW_OUTCOME_IGNORED);
+    return GW_OK;
+}
+
+static gw_status apply_request(struct retrain *self, struct gw_loop *loop, const struct asked *asked, gw_err *err)
 {
     struct gw_run run;
-    if (asked->ignored) {
-        gw_loop_settle(loop, asked->slot, GW_OUTCOME_IGNORED);
-        return GW_OK;
-    }
     const struct gw_run_request request = {.topic = self->runtime->defs[asked->topic]->name,
                                            .partition = asked->partition,
                                            .offset = asked->offset,
@@ -176,6 +210,28 @@ static gw_status apply(struct retrain *self, struct gw_loop *loop, const struct 
     self->refused_pending += refused;
     gw_loop_settle(loop, asked->slot, GW_OUTCOME_OUTPUT);
     return GW_OK;
+}
+
+static gw_status apply_window(struct retrain *self, struct gw_loop *loop, struct asked *asked, gw_err *err)
+{
+    struct gw_retrain_champion *champion = NULL;
+    struct gw_retrain_decay_decision decision;
+    gw_arena_clear(&self->arena);
+    GW_TRY(gw_retrain_champions_get(self->champions, self->registry, asked->model, &self->arena, &champion, err));
+    gw_retrain_decay_decide(&asked->window, &champion->reference, self->decay, &champion->mark, &decision);
+    snprintf(asked->reason, sizeof asked->reason, "%s", decision.reason);
+    asked->repeats = decision.repeats;
+    GW_TRY(decision.asks ? apply_request(self, loop, asked, err) : ignore(loop, asked));
+    champion->mark = decision.mark; // now that it is recorded
+    return GW_OK;
+}
+
+static gw_status apply(struct retrain *self, struct gw_loop *loop, struct asked *asked, gw_err *err)
+{
+    if (asked->ignored) {
+        return ignore(loop, asked);
+    }
+    return asked->has_window ? apply_window(self, loop, asked, err) : apply_request(self, loop, asked, err);
 }
 
 static gw_status process(void *worker, struct gw_loop *loop, gw_err *err)
@@ -205,6 +261,7 @@ static const struct gw_loop_ops ops = {.decode = decode, .process = process, .re
 static void free_retrain(void *worker)
 {
     struct retrain *self = worker;
+    gw_retrain_champions_free(self->champions);
     gw_registry_free(self->registry);
     gw_registry_settings_deinit(&self->settings);
     gw_arena_deinit(&self->arena);
@@ -218,12 +275,19 @@ static gw_status open_retrain(struct retrain *self, const struct gw_runtime *run
     static const char help[] = "Requests by the decision about them.";
     self->rules = (struct gw_run_rules){.enabled = gw_config_bool(config, GW_OPT_RETRAIN_ENABLED),
                                         .cooldown_s = gw_config_duration_us(config, GW_OPT_RETRAIN_COOLDOWN) / 1000000};
+    self->decay = gw_config_double(config, GW_OPT_RETRAIN_DECAY);
+    self->champions = gw_retrain_champions_new();
     self->started_total =
         gw_metrics_counter(runtime->metrics, "godwit_retrain_requests_total", "decision=\"train\"", help);
     self->refused_total =
         gw_metrics_counter(runtime->metrics, "godwit_retrain_requests_total", "decision=\"refuse\"", help);
-    if (self->started_total == NULL || self->refused_total == NULL) {
-        return gw_fail(err, GW_E_MEMORY, "no memory for metrics");
+    for (int i = GW_RETRAIN_LABELS_FINE + 1; i < GW_RETRAIN_LABELS_FAULT_COUNT; i++) { // the runs count, this shows 0
+        if (gw_retrain_labels_metric(runtime->metrics, (enum gw_retrain_labels_fault)i) == NULL) {
+            return gw_fail(err, GW_E_MEMORY, "no memory for metrics");
+        }
+    }
+    if (self->started_total == NULL || self->refused_total == NULL || self->champions == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory for retrain");
     }
     GW_TRY(gw_registry_settings_init(&self->settings, config, "godwit retrain requests", err));
     return gw_registry_new(&self->settings.options, &self->registry, err);
@@ -232,7 +296,10 @@ static gw_status open_retrain(struct retrain *self, const struct gw_runtime *run
 static gw_status make_lane(const struct gw_runtime *runtime, uint32_t slot, struct gw_lane *lane, gw_err *err)
 {
     static const enum gw_topic inputs[] = {
-        [SOURCE_REQUESTS] = GW_TOPIC_RETRAIN_REQUESTS, [SOURCE_ALERTS] = GW_TOPIC_DRIFT_ALERTS};
+        [SOURCE_REQUESTS] = GW_TOPIC_RETRAIN_REQUESTS,
+        [SOURCE_ALERTS] = GW_TOPIC_DRIFT_ALERTS,
+        [SOURCE_QUALITY] = GW_TOPIC_MODEL_QUALITY,
+    };
     struct retrain *self = gw_mem_calloc(1, sizeof *self);
     if (self == NULL) {
         return gw_fail(err, GW_E_MEMORY, "no memory for retrain");
@@ -259,22 +326,43 @@ static gw_status make_lane(const struct gw_runtime *runtime, uint32_t slot, stru
     return gw_lane_init(lane, runtime, &options, err);
 }
 
-static void join_runs(void *state)
+// What works beside the lane, each on a thread of its own.
+struct threads {
+    struct gw_retrain_runs *runs;
+    struct gw_retrain_guard *guard; // NULL: switched off
+};
+
+static void join_threads(void *state)
 {
-    gw_retrain_runs_join(state);
+    struct threads *threads = state;
+    gw_retrain_guard_join(threads->guard);
+    gw_retrain_runs_join(threads->runs);
 }
 
-static void free_runs(void *state)
+static void free_threads(void *state)
 {
-    gw_retrain_runs_free(state);
+    struct threads *threads = state;
+    gw_retrain_guard_free(threads->guard);
+    gw_retrain_runs_free(threads->runs);
+    gw_mem_free(threads);
 }
 
 gw_status gw_retrain_lanes(const struct gw_runtime *runtime, struct gw_lanes *lanes, struct gw_worker_state *ret_state,
                            gw_err *err)
 {
-    struct gw_retrain_runs *runs = NULL;
     GW_TRY(gw_lanes_add(lanes, runtime, 1, make_lane, err));
-    GW_TRY(gw_retrain_runs_start(runtime, &runs, err));
-    *ret_state = (struct gw_worker_state){.state = runs, .join_threads = join_runs, .free_state = free_runs};
+    struct threads *threads = gw_mem_calloc(1, sizeof *threads);
+    if (threads == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory for retrain");
+    }
+    gw_status status = gw_retrain_runs_start(runtime, &threads->runs, err);
+    if (status == GW_OK) {
+        status = gw_retrain_guard_start(runtime, &threads->guard, err);
+    }
+    if (status != GW_OK) {
+        free_threads(threads);
+        return status;
+    }
+    *ret_state = (struct gw_worker_state){.state = threads, .join_threads = join_threads, .free_state = free_threads};
     return GW_OK;
 }

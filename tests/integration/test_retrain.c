@@ -3,10 +3,15 @@
 // it ends in the same state with the same digest.
 #include "integration/retrain_fixture.h"
 
+#include "base/hash.h"
 #include "records/drift_alert.h"
+#include "records/feature_sample.h"
+#include "records/model_quality.h"
 
 #include <dirent.h>
 #include <signal.h>
+
+enum { SAMPLES = 1500 };
 
 // ---- tests ----------------------------------------------------------------------------------------------------------
 
@@ -67,6 +72,32 @@ static void poisoned_labels_promote_nothing(void **state)
     assert_int_equal(run.version, 0);
     assert_int_equal(retrain_champion(), TEST_MODEL_VERSION);
     cluster_stop(&worker);
+    retrain_end();
+}
+
+static struct gw_run refused_for(enum retrain_labels labels, int64_t newest_ms)
+{
+    retrain_begin(NULL);
+    retrain_put_examples_of(labels, newest_ms);
+    worker = cluster_run_ready(&cluster, "retrain", NULL);
+    retrain_send(TEST_MODEL_NAME, "broken");
+    struct gw_run run = retrain_wait_for("retrain_requests-0-0", GW_RUN_REFUSED);
+    assert_true(retrain_says(run.verdict, "labels look broken"));
+    assert_int_equal(run.trainings, 0);
+    assert_int_equal(retrain_champion(), TEST_MODEL_VERSION);
+    cluster_stop(&worker);
+    return run;
+}
+
+static void broken_labels_disconnect_the_trainer(void **state)
+{
+    (void)state;
+    const int64_t now_ms = gw_clock_wall_ms();
+    assert_true(retrain_says(refused_for(TRUE_LABELS, now_ms - 4 * 60 * 60 * 1000).verdict, "older than it should be"));
+    retrain_end();
+    assert_true(retrain_says(refused_for(NO_POSITIVES, now_ms).verdict, "none of 3000 examples is positive"));
+    retrain_end();
+    assert_true(retrain_says(refused_for(LOST_ACTIONS, now_ms).verdict, "of the newest 300 examples"));
     retrain_end();
 }
 
@@ -189,6 +220,62 @@ static void an_alert_of_harmful_drift_asks_and_others_do_not(void **state)
     run = retrain_wait_for("drift_alerts-0-6", GW_RUN_REFUSED);
     assert_true(retrain_says(run.verdict, "cooldown"));
     assert_int_equal(registry_number(cluster.registry.postgres, "SELECT count(*) FROM registry_runs"), 4);
+    cluster_stop(&worker);
+    retrain_end();
+}
+
+static void send_quality(int index, double entropy)
+{
+    const int64_t start_ms = gw_clock_wall_ms() / 300000 * 300000 + index * 300000;
+    const struct gw_model_quality quality = {.model_name = gw_slice_text(TEST_MODEL_NAME),
+                                             .model_version = 2,
+                                             .variant = gw_slice_text("champion"),
+                                             .head = gw_slice_text("is_favorited"),
+                                             .window_start_ms = start_ms,
+                                             .window_end_ms = start_ms + 300000,
+                                             .examples = 5000,
+                                             .positives = 900,
+                                             .normalised_entropy = entropy,
+                                             .has_normalised_entropy_low = true,
+                                             .normalised_entropy_low = entropy - 0.01,
+                                             .has_normalised_entropy_high = true,
+                                             .normalised_entropy_high = entropy + 0.01,
+                                             .maturity = 1,
+                                             .computed_at_ms = gw_clock_wall_ms()};
+    RECORDS_ENCODE(&cluster, GW_TOPIC_MODEL_QUALITY, gw_model_quality_encode, &quality);
+    records_put(&cluster, GW_TOPIC_MODEL_QUALITY, 0, 0, gw_buf_slice(&cluster.value), NULL, 0);
+    records_flush(&cluster);
+}
+
+static void decay_of_the_champions_quality_asks_once(void **state)
+{
+    (void)state;
+    retrain_begin(NULL);
+    retrain_put_examples(TRUE_LABELS);
+    worker = cluster_run_ready(&cluster, "retrain", NULL);
+    send_quality(0, 1.2); // version 2 is none yet
+    retrain_send(TEST_MODEL_NAME, "first");
+    (void)retrain_wait_for("retrain_requests-0-0", GW_RUN_PROMOTED);
+    cluster_stop(&worker);
+    worker = cluster_run_ready(&cluster, "retrain", (const char *const[]){"retrain.cooldown=1h", NULL});
+    send_quality(1, 0.1); // better than ever
+    send_quality(2, 1.2);
+    send_quality(3, 1.3); // no row: it goes on
+    send_quality(4, 0.1);
+    send_quality(5, 1.2);
+    struct gw_run run = retrain_wait_for("model_quality-0-5", GW_RUN_REFUSED);
+    assert_true(retrain_says(run.verdict, "cooldown"));
+    run = retrain_wait_for("model_quality-0-2", GW_RUN_REFUSED);
+    assert_true(
+        retrain_says(run.reason, "quality decay: normalised entropy 1.2000 (1.1900 to 1.2100) of 'is_favorited'"));
+    assert_string_equal(run.actor, "monitor");
+    assert_int_equal(registry_number(cluster.registry.postgres, "SELECT count(*) FROM registry_runs"), 3);
+    cluster_stop(&worker);
+
+    worker = cluster_run_ready(&cluster, "retrain", NULL);
+    send_quality(6, 1.2); // another process: it has seen none before
+    run = retrain_wait_for("model_quality-0-6", GW_RUN_REFUSED);
+    assert_true(retrain_says(run.verdict, "byte by byte")); // it did train
     cluster_stop(&worker);
     retrain_end();
 }
@@ -370,8 +457,69 @@ static void killed_anywhere_it_ends_in_the_same_state_with_the_same_digest(void 
     retrain_end();
 }
 
+static int32_t samples_partition(void)
+{
+    return (int32_t)gw_hash_partition(TEST_MODEL_NAME, strlen(TEST_MODEL_NAME),
+                                      gw_runtime_partitions(&cluster.runtime, GW_TOPIC_FEATURE_SAMPLES));
+}
+
+static void put_samples(int count)
+{
+    uint64_t layout = retrain_layout();
+    struct gw_rng rng;
+    float features[16];
+    float head = 0.5f;
+    gw_rng_init(&rng, 11);
+    for (int i = 0; i < count; i++) {
+        for (size_t f = 0; f < test_model_feature_count; f++) {
+            features[f] = (float)(gw_rng_double(&rng) * 10);
+        }
+        const struct gw_feature_sample sample = {.model_name = gw_slice_text(TEST_MODEL_NAME),
+                                                 .model_version = TEST_MODEL_VERSION,
+                                                 .variant = gw_slice_text("champion"),
+                                                 .layout = (int64_t)layout,
+                                                 .features =
+                                                     gw_slice_make(features, test_model_feature_count * sizeof(float)),
+                                                 .heads = {.items = &head, .count = 1},
+                                                 .score = 0.5f,
+                                                 .served_at_ms = gw_clock_wall_ms() - 1000,
+                                                 .weight = 1};
+        RECORDS_ENCODE(&cluster, GW_TOPIC_FEATURE_SAMPLES, gw_feature_sample_encode, &sample);
+        records_put(&cluster, GW_TOPIC_FEATURE_SAMPLES, samples_partition(), 0, gw_buf_slice(&cluster.value), NULL, 0);
+    }
+    records_flush(&cluster);
+}
+
+// The reference is part of the bundle, and so of its digest: with samples it is another one than without, and after a
+// kill it is made again to the byte.
+static void samples_of_live_vectors_become_the_drift_reference(void **state)
+{
+    (void)state;
+    const struct gw_registry_change change = {.actor = "tester", .reason = "a test"};
+    struct gw_registry_outcome outcome;
+    char digest[GW_BUNDLE_DIGEST_BYTES];
+    gw_err err = {0};
+    retrain_begin(NULL);
+    retrain_put_examples(TRUE_LABELS);
+    worker = cluster_run_ready(&cluster, "retrain", NULL);
+    retrain_send(TEST_MODEL_NAME, "without samples");
+    snprintf(digest, sizeof digest, "%s", retrain_wait_for("retrain_requests-0-0", GW_RUN_PROMOTED).digest);
+    cluster_stop(&worker);
+    assert_ok_err(gw_registry_rollback(registry, TEST_MODEL_NAME, TEST_MODEL_VERSION, &change, &outcome, &err), &err);
+    put_samples(SAMPLES);
+    struct gw_run run = killed_at("retrain.gating:kill", "retrain_requests-0-1");
+    assert_string_not_equal(run.digest, digest);
+    assert_int_equal(run.trainings, 2);
+    char samples[64];
+    snprintf(samples, sizeof samples, "\"samples\":[%d,0,%d]", samples_partition(), SAMPLES);
+    assert_true(retrain_says(run.manifest, samples));
+    retrain_end();
+}
+
 GW_TESTS(a_request_ends_in_a_better_champion_that_can_be_rolled_back, poisoned_labels_promote_nothing,
-         a_model_that_answers_the_base_rate_fails_the_gate, decisions_not_to_train_are_recorded,
-         a_training_is_cancelled, an_alert_of_harmful_drift_asks_and_others_do_not, a_killed_trainer_is_started_again,
-         another_worker_takes_over_what_a_killed_one_drove, a_lost_session_of_the_database_loses_nothing,
-         a_schedule_asks_once_in_each_span, killed_anywhere_it_ends_in_the_same_state_with_the_same_digest)
+         broken_labels_disconnect_the_trainer, decay_of_the_champions_quality_asks_once,
+         samples_of_live_vectors_become_the_drift_reference, a_model_that_answers_the_base_rate_fails_the_gate,
+         decisions_not_to_train_are_recorded, a_training_is_cancelled, an_alert_of_harmful_drift_asks_and_others_do_not,
+         a_killed_trainer_is_started_again, another_worker_takes_over_what_a_killed_one_drove,
+         a_lost_session_of_the_database_loses_nothing, a_schedule_asks_once_in_each_span,
+         killed_anywhere_it_ends_in_the_same_state_with_the_same_digest)
