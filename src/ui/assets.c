@@ -8,6 +8,7 @@
     X(index_html, "index.html", "text/html; charset=utf-8")                                                            \
     X(app_js, "app.js", "text/javascript; charset=utf-8")                                                              \
     X(models_js, "models.js", "text/javascript; charset=utf-8")                                                        \
+    X(drift_js, "drift.js", "text/javascript; charset=utf-8")                                                          \
     X(style_css, "style.css", "text/css; charset=utf-8")
 
 // .incbin costs the compiler nothing, whatever the size of the file.

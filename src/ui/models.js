@@ -13,20 +13,20 @@ const WINDOWS = 24; // rows of live quality: what serves comes first, what serve
 const PROMOTABLE = new Set(["VERIFIED", "SHADOW", "CANARY", "RETIRED"]);
 const MARKS = { CHAMPION: "OK", REJECTED: "DOWN" };
 
-const moment = (text) => (text ? text.replace("T", " ").replace(/\.\d+Z$/, " UTC") : UNKNOWN);
+export const moment = (text) => (text ? text.replace("T", " ").replace(/\.\d+Z$/, " UTC") : UNKNOWN);
 const share = (weight) => `${number(weight * 100, weight * 100 % 1 === 0 ? 0 : 2)} %`;
 const code = (digest) => ({ text: digest ? digest.slice(0, 12) : UNKNOWN, kind: "code", title: digest || "" });
 
 // ---------------------------------------------------------------- asking
 
-class Refusal extends Error {
+export class Refusal extends Error {
   constructor(status, text) {
     super(text);
     this.status = status;
   }
 }
 
-async function ask(path, options = {}) {
+export async function ask(path, options = {}) {
   const response = await fetch(path, {
     ...options, headers: headers(options.headers), signal: AbortSignal.timeout(15000),
   });

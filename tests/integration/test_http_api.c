@@ -145,6 +145,34 @@ static gw_status fake_quality(void *context, struct gw_slice model, uint32_t win
     return GW_OK;
 }
 
+static gw_status fake_alerts(void *context, const struct gw_api_alerts_ask *ask, struct gw_api_alerts *ret_alerts,
+                             gw_err *err)
+{
+    (void)context;
+    (void)err;
+    uint32_t count = GW_MIN(ask->limit, ask->open_only ? 1U : 2U);
+    ret_alerts->alerts = gw_mem_calloc(count, sizeof *ret_alerts->alerts);
+    assert_non_null(ret_alerts->alerts);
+    ret_alerts->count = count;
+    ret_alerts->caught_up = true;
+    for (uint32_t i = 0; i < count; i++) {
+        struct gw_api_alert *alert = &ret_alerts->alerts[i];
+        *alert = (struct gw_api_alert){
+            .version = 3, .open = i == 0, .kind = "feature", .stream = "user.age", .harm = (double)NAN};
+        snprintf(alert->model, sizeof alert->model, "%.*s", (int)ask->model.size, (const char *)ask->model.data);
+    }
+    return GW_OK;
+}
+
+static gw_status fake_drift(void *context, const struct gw_api_drift_ask *ask, struct gw_api_drift *ret_drift,
+                            gw_err *err)
+{
+    (void)context;
+    (void)ask;
+    (void)ret_drift;
+    return gw_fail(err, GW_E_INTERNAL, "not without a registry");
+}
+
 static void start_with(enum gw_api_listener kind, const char *token)
 {
     gw_err err = {0};
@@ -164,6 +192,8 @@ static void start_with(enum gw_api_listener kind, const char *token)
         .health = fake_health,
         .overview = fake_overview,
         .quality = fake_quality,
+        .alerts = fake_alerts,
+        .drift = fake_drift,
     };
     assert_ok(gw_metrics_new(&metrics, &err));
     const struct gw_api_options options = {.metrics = metrics, .token = token};
@@ -430,6 +460,38 @@ static void live_quality_shows_intervals_and_null_for_what_is_undefined(void **s
     assert_int_equal(get("/metrics/performance/never"), 503); // there is no registry to ask
 }
 
+static void alerts_of_drift_are_chosen_by_the_query(void **state)
+{
+    (void)state;
+    assert_int_equal(get("/drift"), 200);
+    assert_contains("{\"alerts\":[{\"id\":\"\",\"model\":\"\",\"version\":3,\"state\":\"open\",\"kind\":\"feature\",");
+    assert_contains("\"state\":\"closed\"");
+    assert_contains("\"harm\":null");
+    assert_contains("],\"caughtUp\":true}");
+    assert_int_equal(get("/drift?model=engage&state=open&limit=500"), 200);
+    assert_contains("\"model\":\"engage\"");
+    assert_null(strstr(reply.body, "closed"));
+    static const char *const wrong[] = {"limit=0",
+                                        "limit=501",
+                                        "limit=1x",
+                                        "limit=-1",
+                                        "limit=",
+                                        "state=all",
+                                        "state=",
+                                        "model=a%2fb",
+                                        "model=",
+                                        "model=%00",
+                                        "limit=99999999999999999999",
+                                        "model=a%20b"};
+    for (size_t i = 0; i < GW_COUNT_OF(wrong); i++) {
+        char path[128];
+        snprintf(path, sizeof path, "/drift?%s", wrong[i]);
+        assert_int_equal(get(path), 400);
+        assert_problem("bad-request");
+    }
+    assert_int_equal(get("/drift/engage"), 503); // there is no registry to ask
+}
+
 static void constant_documents_have_etags(void **state)
 {
     (void)state;
@@ -456,6 +518,7 @@ static void the_page_runs_nothing_from_elsewhere(void **state)
     assert_null(strstr(reply.body, "onclick"));
     assert_int_equal(get("/ui/app.js"), 200);
     assert_int_equal(get("/ui/models.js"), 200);
+    assert_int_equal(get("/ui/drift.js"), 200);
     assert_int_equal(get("/ui/style.css"), 200);
     assert_int_equal(get("/ui/secret"), 404);
     assert_int_equal(get("/ui/..%2fapp.js"), 404);
@@ -583,6 +646,7 @@ int main(void)
         TEST(a_stopping_service_is_not_ready),
         TEST(the_overview_shows_null_for_what_is_unknown),
         TEST(live_quality_shows_intervals_and_null_for_what_is_undefined),
+        TEST(alerts_of_drift_are_chosen_by_the_query),
         TEST(constant_documents_have_etags),
         TEST(the_page_runs_nothing_from_elsewhere),
         TEST(unknown_paths_and_methods_are_refused),

@@ -135,6 +135,7 @@ void test_model_write_variant(const char *directory, const struct test_model_var
                                {.name = "is_retweeted", .weight = 2, .calibration = {.negative_rate = 0.5}}},
                      .metadata_json = variant->metadata_json},
         .models = {gw_buf_slice(&texts[0]), gw_buf_slice(&texts[1])},
+        .profile = variant->profile,
         .golden = {.row_count = GOLDEN_ROWS,
                    .feature_count = feature_count,
                    .head_count = HEADS,

@@ -4,6 +4,8 @@
 // bit.
 #pragma once
 
+#include "base/bytes.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,7 +30,8 @@ struct test_model_variant {
     const char *const *features;
     size_t feature_count;
     const char *metadata_json;
-    float factor;  // of all leaves: 1 as they are
-    double weight; // of the first head; 0: 1
+    float factor;            // of all leaves: 1 as they are
+    double weight;           // of the first head; 0: 1
+    struct gw_slice profile; // the drift reference, borrowed; empty: none
 };
 void test_model_write_variant(const char *directory, const struct test_model_variant *variant);
