@@ -256,7 +256,7 @@ static gw_status open_alerts(struct run *run, gw_err *err)
 // The first model's requests are answered, so that all are loaded and every process is warm.
 static gw_status start(struct run *run, gw_err *err)
 {
-    static const char *const score[] = {"score.sync_enabled=false", "score.threads=1", "score.served_sample=0", NULL};
+    static const char *const score[] = {"score.sync_enabled=false", "score.served_sample=0", NULL};
     static const char *const monitor[] = {"monitor.threads=1", NULL};
     const struct gw_kafka_producer_options options = {.client = &run->session->runtime.kafka,
                                                       .kind = GW_KAFKA_PRODUCER_LATENCY};
@@ -322,7 +322,7 @@ int main(int argc, char **argv)
                                            {"--calm", NULL, &settings.calm_s},
                                            {"--shift", NULL, &settings.shift}};
     struct bench_session session = {0};
-    gw_status status = bench_options_parse(argc, argv, options, GW_COUNT_OF(options), &err);
+    gw_status status = bench_options_parse(argc - 1, argv + 1, options, GW_COUNT_OF(options), &err);
     if (status == GW_OK && settings.rows_directory != NULL) {
         status = make_rows(settings.rows_directory, &err);
     } else if (status == GW_OK) {
