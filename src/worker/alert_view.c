@@ -193,8 +193,8 @@ gw_status gw_alert_view_note(struct gw_alert_view *view, const struct gw_drift_a
 
 static int by_state_and_time(const void *a, const void *b)
 {
-    const struct gw_api_alert *left = a;
-    const struct gw_api_alert *right = b;
+    const struct gw_api_alert *left = *(const struct gw_api_alert *const *)a;
+    const struct gw_api_alert *right = *(const struct gw_api_alert *const *)b;
     if (left->open != right->open) {
         return left->open ? -1 : 1;
     }
@@ -204,17 +204,10 @@ static int by_state_and_time(const void *a, const void *b)
     return strcmp(left->id, right->id);
 }
 
-gw_status gw_alert_view_ask(const struct gw_alert_view *view, const struct gw_api_alerts_ask *ask,
-                            struct gw_api_alerts *ret_alerts, gw_err *err)
+static size_t choose(const struct gw_alert_view *view, const struct gw_api_alerts_ask *ask,
+                     const struct gw_api_alert **chosen)
 {
-    size_t most = 0;
-    for (uint32_t i = 0; i < view->model_count; i++) {
-        most += view->models[i].count;
-    }
-    struct gw_api_alerts found = {.alerts = gw_mem_calloc(most + 1, sizeof *found.alerts)};
-    if (found.alerts == NULL) {
-        return gw_fail(err, GW_E_MEMORY, "no memory for %zu alerts", most);
-    }
+    size_t count = 0;
     for (uint32_t i = 0; i < view->model_count; i++) {
         const struct model *model = &view->models[i];
         if (ask->model.size > 0 && !gw_slice_is(ask->model, model->entries[0].alert.model)) {
@@ -222,12 +215,31 @@ gw_status gw_alert_view_ask(const struct gw_alert_view *view, const struct gw_ap
         }
         for (uint32_t j = 0; j < model->count; j++) {
             if (!ask->open_only || model->entries[j].alert.open) {
-                found.alerts[found.count++] = model->entries[j].alert;
+                chosen[count++] = &model->entries[j].alert;
             }
         }
     }
-    qsort(found.alerts, found.count, sizeof *found.alerts, by_state_and_time);
-    found.count = GW_MIN(found.count, ask->limit);
-    *ret_alerts = found;
+    qsort(chosen, count, sizeof *chosen, by_state_and_time);
+    return GW_MIN(count, (size_t)ask->limit);
+}
+
+gw_status gw_alert_view_ask(const struct gw_alert_view *view, const struct gw_api_alerts_ask *ask,
+                            struct gw_api_alerts *ret_alerts, gw_err *err)
+{
+    size_t most = 0;
+    for (uint32_t i = 0; i < view->model_count; i++) {
+        most += view->models[i].count;
+    }
+    const struct gw_api_alert **chosen = gw_mem_calloc(most + 1, sizeof(const struct gw_api_alert *));
+    size_t count = chosen != NULL ? choose(view, ask, chosen) : 0;
+    struct gw_api_alert *alerts = chosen != NULL ? gw_mem_calloc(count + 1, sizeof *alerts) : NULL;
+    for (size_t i = 0; alerts != NULL && i < count; i++) {
+        alerts[i] = *chosen[i];
+    }
+    gw_mem_free(chosen);
+    if (alerts == NULL) {
+        return gw_fail(err, GW_E_MEMORY, "no memory for %zu alerts", most);
+    }
+    *ret_alerts = (struct gw_api_alerts){.alerts = alerts, .count = (uint32_t)count};
     return GW_OK;
 }

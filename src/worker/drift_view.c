@@ -19,7 +19,7 @@
 #define APPLICATION "godwit drift"
 
 enum {
-    READ_TIMEOUT_MS = 10000,
+    READ_TIMEOUT_MS = 5000,
     STEP_MS = 100,
     ARENA_BLOCK_BYTES = 64 << 10,
     ARENA_LIMIT_BYTES = 64 << 20,
