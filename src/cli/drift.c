@@ -124,6 +124,9 @@ gw_status gw_cli_drift_promise(struct gw_cli *cli, gw_err *err)
     if (status == GW_OK) {
         status = cli->json ? print_json(&drift, err) : print_promises(&drift, rate_per_s, err);
     }
+    if (status == GW_OK && rate_per_s == 0.0 && drift.stream_count > 0 && drift.streams[0].rate_per_s == 0.0) {
+        fputs("no sample has come, so nothing is promised: --rate R says what would be\n", stderr);
+    }
     gw_mem_free(drift.streams);
     return status;
 }

@@ -15,6 +15,7 @@
 #include "records/label_sample.h"
 
 #include <math.h>
+#include <pthread.h>
 
 enum {
     REFERENCE_ROWS = 12000,
@@ -300,6 +301,7 @@ static void a_promise_is_made_for_any_rate(void **state)
     cli_assert_contains(table->out, "FALSE_ALARM_DAYS");
     cli_assert_contains(table->out, "tweet.favs_total");
     cli_assert_contains(table->out, DAYS_AT_850);
+    cli_assert_contains(godwit("drift", "promise", TEST_MODEL_NAME, "--version", "2")->err, "--rate R");
 }
 
 static void rest_and_the_command_line_show_what_monitor_has_seen(void **state)
@@ -329,6 +331,43 @@ static void rest_and_the_command_line_show_what_monitor_has_seen(void **state)
     cluster_stop(&monitor);
 }
 
+enum { CALLERS = 6 };
+
+static void *call(void *context)
+{
+    char text[256];
+    snprintf(text, sizeof text, "GET /drift/" TEST_MODEL_NAME "?version=2 HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n",
+             port);
+    raw_exchange(port, text, context);
+    return NULL;
+}
+
+// One is made at a time: the others wait for it and are given the same, or are told to come again.
+static void callers_at_once_are_given_the_same_picture(void **state)
+{
+    (void)state;
+    static struct raw_reply replies[CALLERS];
+    pthread_t threads[CALLERS];
+    const char *first = NULL;
+    for (int i = 0; i < CALLERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, call, &replies[i]), 0);
+    }
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    for (int i = 0; i < CALLERS; i++) {
+        if (replies[i].status == 503) {
+            cli_assert_contains(replies[i].body, "/problems/overloaded");
+            continue;
+        }
+        assert_int_equal(replies[i].status, 200);
+        first = first != NULL ? first : replies[i].body;
+        assert_string_equal(replies[i].body, first);
+    }
+    assert_non_null(first);
+    cli_assert_contains(first, "\"sampleCount\":4500,");
+}
+
 static void without_a_version_the_champion_is_shown(void **state)
 {
     (void)state;
@@ -345,6 +384,7 @@ int main(void)
         cmocka_unit_test(before_any_sample_nothing_has_evidence),
         cmocka_unit_test(a_promise_is_made_for_any_rate),
         cmocka_unit_test(rest_and_the_command_line_show_what_monitor_has_seen),
+        cmocka_unit_test(callers_at_once_are_given_the_same_picture),
         cmocka_unit_test(without_a_version_the_champion_is_shown),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
