@@ -219,6 +219,16 @@ bool gw_drift_loss_changed(const struct gw_drift_loss *loss)
     return loss->watch.rows != loss->saved_row;
 }
 
+bool gw_drift_loss_open(const struct gw_drift_loss *loss)
+{
+    return loss->watch.episode.state == GW_DRIFT_OPEN;
+}
+
+int64_t gw_drift_loss_now_ms(const struct gw_drift_loss *loss)
+{
+    return loss->watch.now_ms;
+}
+
 gw_status gw_drift_loss_save(struct gw_drift_loss *loss, struct gw_buf *out, gw_err *err)
 {
     const struct watch *watch = &loss->watch;
@@ -304,7 +314,6 @@ void gw_drift_loss_view(const struct gw_drift_loss *loss, struct gw_drift_loss_v
         .state = watch->episode.state,
         .reference_mean = loss->baseline->mean,
         .rows = watch->rows,
-        .now_ms = watch->now_ms,
         .rate_per_s = rate,
         .promise = promise_at(loss, rate),
     };

@@ -36,7 +36,9 @@ GW_CHECK gw_status gw_drift_loss_feed(struct gw_drift_loss *loss, float probabil
 // Closes an open episode, as gw_drift_bank_retire does.
 GW_CHECK gw_status gw_drift_loss_retire(struct gw_drift_loss *loss, const struct gw_drift_sink *sink, gw_err *err);
 
-bool gw_drift_loss_changed(const struct gw_drift_loss *loss); // rows came in since the last save
+bool gw_drift_loss_changed(const struct gw_drift_loss *loss);   // rows came in since the last save
+bool gw_drift_loss_open(const struct gw_drift_loss *loss);      // an episode is open
+int64_t gw_drift_loss_now_ms(const struct gw_drift_loss *loss); // of the newest row; before all times without rows
 
 // Appends the state's bytes, and reads them into a new watch. GW_E_MALFORMED; GW_E_MISMATCH: of another baseline.
 GW_CHECK gw_status gw_drift_loss_save(struct gw_drift_loss *loss, struct gw_buf *out, gw_err *err);
@@ -51,7 +53,6 @@ struct gw_drift_loss_view {
     double reference_mean; // of the baseline
     uint64_t window_count; // rows of the window
     uint64_t rows;         // taken in
-    int64_t now_ms;        // of the newest row; before all times without rows
     double rate_per_s;     // lately; 0 while no time has passed
     struct gw_drift_promise promise; // shifts are rises of the loss in deviations
 };
