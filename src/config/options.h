@@ -168,8 +168,8 @@ X(MONITOR_WINDOWS_MAX, "monitor", "windows_max", U64, "64", "1", "100000", "wind
   "open windows of a model, each of a version and variant; one takes 67 KiB for each head")                            \
 X(MONITOR_MODELS_MAX, "monitor", "models_max", U64, "256", "1", "100000", "models",                                    \
   "models of a partition; samples of others are counted and dropped")                                                  \
-X(MONITOR_COMMIT_INTERVAL, "monitor", "commit_interval", DURATION, "1s", "1ms", "10s", "",                             \
-  "age at which a transaction commits; windows that changed are written once in each")                                 \
+X(MONITOR_COMMIT_INTERVAL, "monitor", "commit_interval", DURATION, "5s", "1ms", "10s", "",                             \
+  "age at which a transaction commits, sooner when it holds an alert; state that changed is written once in each")     \
 X(MONITOR_THREADS, "monitor", "threads", U64, "1", "1", "64", "threads",                                               \
   "members of the consumer group in this process")                                                                     \
 X(MONITOR_DRIFT_DAYS, "monitor", "drift_days", DOUBLE, "30", "0.001", "36500", "days",                                 \

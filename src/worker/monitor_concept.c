@@ -71,10 +71,8 @@ static int64_t newest_ms(const void *opaque)
     const struct watch *watch = opaque;
     int64_t newest = INT64_MIN / 2; // differences are taken
     for (uint32_t h = 0; h < watch->profile->head_count; h++) {
-        struct gw_drift_loss_view view;
         if (watch->losses[h] != NULL) {
-            gw_drift_loss_view(watch->losses[h], &view);
-            newest = GW_MAX(newest, view.now_ms);
+            newest = GW_MAX(newest, gw_drift_loss_now_ms(watch->losses[h]));
         }
     }
     return newest;
@@ -90,11 +88,7 @@ static uint32_t open_alerts(const void *opaque)
     const struct watch *watch = opaque;
     uint32_t open = 0;
     for (uint32_t h = 0; h < watch->profile->head_count; h++) {
-        struct gw_drift_loss_view view;
-        if (watch->losses[h] != NULL) {
-            gw_drift_loss_view(watch->losses[h], &view);
-            open += view.state == GW_DRIFT_OPEN ? 1 : 0;
-        }
+        open += watch->losses[h] != NULL && gw_drift_loss_open(watch->losses[h]) ? 1 : 0;
     }
     return open;
 }
@@ -316,6 +310,10 @@ gw_status gw_monitor_concept_add(struct gw_monitor_concept *concept, const struc
     const struct gw_monitor_alert_place place = {.sink = sink, .context = context, .at_ms = append_time_ms};
     struct row row = {.sample = sample, .place = &place};
     enum gw_monitor_heard heard = judge(concept, sample, append_time_ms);
+    if (heard == GW_MONITOR_HEARD_WATCHED &&
+        gw_monitor_watches_late(concept->watches, sample->model_name, sample->served_at_ms)) {
+        heard = GW_MONITOR_HEARD_LATE;
+    }
     if (heard == GW_MONITOR_HEARD_WATCHED) {
         GW_TRY(gw_monitor_watches_reference(concept->watches, sample->model_name, sample->model_version, &row.reference,
                                             err));
@@ -324,9 +322,9 @@ gw_status gw_monitor_concept_add(struct gw_monitor_concept *concept, const struc
             GW_TRY(gw_monitor_watches_seen(concept->watches, sample->model_name, sample->model_version,
                                            sample->served_at_ms, &place, err));
         }
-        if (heard == GW_MONITOR_HEARD_WATCHED) {
-            return add_rows(concept, &row, counts, err);
-        }
+    }
+    if (heard == GW_MONITOR_HEARD_WATCHED) {
+        return add_rows(concept, &row, counts, err);
     }
     counts[heard] += GW_MAX(sample->heads.count, 1u);
     return GW_OK;

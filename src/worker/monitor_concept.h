@@ -4,7 +4,8 @@
 // Each head that predicts a label, of each version that is sampled, has a watch over its loss (drift/loss.h) against
 // the baseline of the same name in the version's reference. Versions are kept as monitor_watches.h says, with the state
 // in the changelog as concept/VERSION/HEAD. A row's time is when its prediction was served: label hands samples over in
-// that order but for seconds, and an alert then says since when predictions have been worse.
+// that order but for seconds, and an alert then says since when predictions have been worse. Rows that come more than
+// idle_ms behind (partitions of label were that far apart) are left out.
 //
 // Only final labels count: one that is not may yet become a positive. Weights are not used: which rows are sampled is
 // chosen by a hash in which the outcome has no part.
@@ -40,6 +41,7 @@ struct gw_monitor_concept_options {
     X(STALE, "stale_profile")     /* its version's reference is damaged */                                             \
     X(NO_BASELINE, "no_baseline") /* the reference has none of this head, or of too few rows */                        \
     X(AHEAD, "ahead")             /* served after it was appended */                                                   \
+    X(LATE, "late")               /* served so long before others of its model that it speaks of the past */           \
     X(INVALID, "invalid")         /* a name, number or time out of its range */
 
 enum gw_monitor_heard {

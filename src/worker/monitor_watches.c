@@ -173,6 +173,17 @@ gw_status gw_monitor_watches_seen(struct gw_monitor_watches *watches, struct gw_
     return GW_OK;
 }
 
+bool gw_monitor_watches_late(const struct gw_monitor_watches *watches, struct gw_slice model, int64_t now_ms)
+{
+    for (uint32_t i = place_of(watches, model, INT32_MIN);
+         i < watches->count && gw_slice_equal(watches->items[i]->model, model); i++) {
+        if (watches->options.ops->newest_ms(watches->items[i]->watch) - now_ms > watches->options.idle_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static gw_status retire_oldest(struct gw_monitor_watches *watches, const struct gw_monitor_alert_place *place,
                                gw_err *err)
 {

@@ -82,6 +82,10 @@ GW_CHECK gw_status gw_monitor_watches_reference(struct gw_monitor_watches *watch
 GW_CHECK gw_status gw_monitor_watches_seen(struct gw_monitor_watches *watches, struct gw_slice model, int32_t version,
                                            int64_t now_ms, const struct gw_monitor_alert_place *place, gw_err *err);
 
+// Whether a row of time now_ms comes so late that its version would have to be retired at once: another one of the
+// model has had rows more than idle_ms after it.
+bool gw_monitor_watches_late(const struct gw_monitor_watches *watches, struct gw_slice model, int64_t now_ms);
+
 // Finds the version's watch or makes it, over a reference that is ready. GW_E_INVALID: it cannot be watched.
 GW_CHECK gw_status gw_monitor_watches_get(struct gw_monitor_watches *watches, struct gw_slice model, int32_t version,
                                           const struct gw_monitor_reference *reference,

@@ -18,7 +18,7 @@ const struct gw_worker_def gw_workers[] = {
     {"online", "feature rows to Redis", gw_online_lanes, NULL},
     {"score", "prediction requests to predictions", gw_score_lanes, NULL},
     {"label", "served candidates and actions to labelled examples", gw_label_lanes, NULL},
-    {"monitor", "labelled samples to live quality of models", gw_monitor_lanes, NULL},
+    {"monitor", "samples to live quality of models and alerts of drift", gw_monitor_lanes, NULL},
     {"retrain", "requests to train to versions that serve", gw_retrain_lanes, NULL},
     {"bridge", "REST API and dashboard", NULL, gw_bridge_run},
 };

@@ -232,6 +232,22 @@ static void a_version_served_no_more_closes_its_alerts_and_leaves_nothing(void *
     assert_int_equal(stats().open_alerts, 0);
 }
 
+static void rows_from_far_behind_bring_no_retired_version_back(void **state)
+{
+    (void)state;
+    struct world world = world_begin(39);
+    feed(&world, "m", 1, 10);
+    struct world behind = world;
+    world.now_ms += 2 * (int64_t)IDLE_MS;
+    for (int i = 0; i < 10; i++) {
+        feed(&world, "m", 2, 1);
+        feed(&behind, "m", 1, 1);
+    }
+    assert_int_equal(stats().retired, 1);
+    assert_int_equal(stats().versions, 1);
+    assert_int_equal(counts[GW_MONITOR_HEARD_LATE], 10 * WORLD_HEADS);
+}
+
 static void what_cannot_be_watched_is_counted_by_reason(void **state)
 {
     (void)state;
@@ -317,6 +333,7 @@ int main(void)
         TEST(a_restart_at_any_row_changes_no_byte),
         TEST(heads_without_rows_write_no_state),
         TEST(a_version_served_no_more_closes_its_alerts_and_leaves_nothing),
+        TEST(rows_from_far_behind_bring_no_retired_version_back),
         TEST(what_cannot_be_watched_is_counted_by_reason),
         TEST(a_registry_that_is_away_is_asked_again),
         TEST(state_of_another_baseline_starts_anew),

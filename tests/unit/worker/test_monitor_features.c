@@ -419,6 +419,45 @@ static void a_sink_that_fails_is_heard_of(void **state)
     assert_int_equal(status, GW_E_ABORTED);
 }
 
+// Makes a watch, feeds, flushes, retires and puts back, until something fails.
+static gw_status run_through(gw_err *err)
+{
+    struct world world = world_begin(25);
+    enum gw_monitor_fed fed = GW_MONITOR_FED_COUNT;
+    struct gw_monitor_watches *watches = gw_monitor_features_watches(features);
+    for (int32_t version = 1; version <= 2; version++) {
+        world_next(&world);
+        const struct gw_feature_sample sample = sample_of(&world, "m", version);
+        GW_TRY(gw_monitor_features_add(features, &sample, world.now_ms, world_hear, &alerts, &fed, err));
+        GW_TRY(gw_monitor_watches_flush(watches, world_keep, &changes, err));
+        world.now_ms += 2 * (int64_t)IDLE_MS;
+    }
+    bool is = false;
+    for (size_t i = 0; i < changes.entries.count; i++) {
+        const struct gw_monitor_entry *entry = &changes.entries.items[i];
+        GW_TRY(gw_monitor_watches_restore(watches, gw_slice_text("n"), gw_slice_text(entry->name), entry->state, &is,
+                                          err));
+    }
+    return gw_monitor_watches_restored(watches, err);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    gw_status status = GW_E_MEMORY;
+    world_register(&registry, "n", 2, GW_MONITOR_REFERENCE_READY, profile);
+    for (unsigned long n = 1; status != GW_OK; n++) {
+        teardown(NULL);
+        begin(8);
+        gw_mem_fail_nth(n);
+        status = run_through(NULL);
+        gw_mem_fail_nth(0);
+        assert_true(status == GW_OK || status == GW_E_MEMORY);
+        assert_in_range(n, 1, 1000);
+    }
+    assert_int_equal(stats().versions, 2); // "m" 2, and the same put back as "n" 2
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -438,6 +477,7 @@ int main(void)
         TEST(state_of_another_reference_starts_anew),
         TEST(an_incomplete_state_starts_anew),
         TEST(a_sink_that_fails_is_heard_of),
+        TEST(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, free_profiles);
 }
