@@ -2,6 +2,7 @@
 #include "worker/monitor_features.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "worker/monitor_changelog.h"
 
@@ -16,6 +17,7 @@ struct gw_monitor_features {
     struct gw_monitor_features_options options;
     struct gw_monitor_watches *watches;
     float values[GW_DRIFT_FEATURES_MAX]; // of a sample, aligned
+    bool said_blind;                     // in the log
 };
 
 // A version's watch.
@@ -39,6 +41,13 @@ const char *gw_monitor_fed_name(enum gw_monitor_fed fed)
 
 // ---- a bank as a watch ----------------------------------------------------------------------------------------------
 
+static void free_watch(void *opaque)
+{
+    struct watch *watch = opaque;
+    gw_drift_bank_free(watch->bank);
+    gw_mem_free(watch);
+}
+
 static gw_status make_watch(void *context, const struct gw_monitor_reference *reference, void **ret_watch, gw_err *err)
 {
     const struct gw_monitor_features *features = context;
@@ -54,15 +63,14 @@ static gw_status make_watch(void *context, const struct gw_monitor_reference *re
     watch->profile = reference->profile;
     // The alarm is on the mean over all detectors: one alone must lift it.
     watch->threshold = features->options.bank.threshold * DETECTORS * gw_drift_bank_streams(watch->bank);
+    if (watch->threshold > GW_DRIFT_THRESHOLD_MAX) { // where evidence is cut off: a drift of one would never be seen
+        free_watch(watch);
+        return gw_fail(
+            err, GW_E_INVALID, "%.3g rows between false alarms of %u streams ask for more evidence than %.3g",
+            features->options.bank.threshold, reference->profile->feature_count + 1, (double)GW_DRIFT_THRESHOLD_MAX);
+    }
     *ret_watch = watch;
     return GW_OK;
-}
-
-static void free_watch(void *opaque)
-{
-    struct watch *watch = opaque;
-    gw_drift_bank_free(watch->bank);
-    gw_mem_free(watch);
 }
 
 static int64_t newest_ms(const void *watch)
@@ -203,6 +211,17 @@ static enum gw_monitor_fed judge_reference(const struct gw_monitor_reference *re
                                                                                       : GW_MONITOR_FED_INVALID;
 }
 
+static void say_blind(struct gw_monitor_features *features, const struct gw_feature_sample *sample, const gw_err *cause)
+{
+    if (!features->said_blind) {
+        features->said_blind = true;
+        gw_log_error("monitor.promise_too_long",
+                     "model='%.*s' version=%d reason='%s' action='lower monitor.drift_days or monitor.drift_rate'",
+                     (int)sample->model_name.size, (const char *)sample->model_name.data, sample->model_version,
+                     cause->message);
+    }
+}
+
 gw_status gw_monitor_features_add(struct gw_monitor_features *features, const struct gw_feature_sample *sample,
                                   int64_t append_time_ms, gw_monitor_alert_sink sink, void *context,
                                   enum gw_monitor_fed *ret_fed, gw_err *err)
@@ -224,13 +243,17 @@ gw_status gw_monitor_features_add(struct gw_monitor_features *features, const st
     if (*ret_fed != GW_MONITOR_FED_WATCHED) {
         return GW_OK;
     }
+    gw_err cause = {0};
     gw_status status = gw_monitor_watches_get(features->watches, sample->model_name, sample->model_version, reference,
-                                              &place, &watched, err);
+                                              &place, &watched, &cause);
     if (status == GW_E_INVALID) {
-        *ret_fed = GW_MONITOR_FED_STALE;
+        *ret_fed = GW_MONITOR_FED_BLIND;
+        say_blind(features, sample, &cause);
         return GW_OK;
     }
-    GW_TRY(status);
+    if (status != GW_OK) {
+        return gw_fail(err, status, "%s", cause.message);
+    }
     if (sample->features.size > 0) {
         memcpy(features->values, sample->features.data, sample->features.size);
     }

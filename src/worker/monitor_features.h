@@ -27,11 +27,12 @@ struct gw_monitor_features_options {
 // What became of a sample.  X(suffix, name)
 #define GW_MONITOR_FED_MAP(X)                                                                                          \
     X(WATCHED, "watched")                                                                                              \
-    X(UNKNOWN, "unknown_model") /* no such version in the registry */                                                  \
-    X(NO_PROFILE, "no_profile") /* its version came without a reference: baselines, imported models */                 \
-    X(STALE, "stale_profile")   /* its reference is of other features than the sample: renamed, or damaged */          \
-    X(AHEAD, "ahead")           /* served after it was appended */                                                     \
-    X(INVALID, "invalid")       /* a name, number or time out of its range, or not one value a feature */
+    X(UNKNOWN, "unknown_model")  /* no such version in the registry */                                                 \
+    X(NO_PROFILE, "no_profile")  /* its version came without a reference: baselines, imported models */                \
+    X(STALE, "stale_profile")    /* its reference is of other features than the sample: renamed, or damaged */         \
+    X(BLIND, "promise_too_long") /* so few false alarms over so many features leave no room for evidence */            \
+    X(AHEAD, "ahead")            /* served after it was appended */                                                    \
+    X(INVALID, "invalid")        /* a name, number or time out of its range, or not one value a feature */
 
 enum gw_monitor_fed {
 #define X(suffix, name) GW_MONITOR_FED_##suffix,

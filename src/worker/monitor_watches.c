@@ -184,13 +184,14 @@ bool gw_monitor_watches_late(const struct gw_monitor_watches *watches, struct gw
     return false;
 }
 
-static gw_status retire_oldest(struct gw_monitor_watches *watches, const struct gw_monitor_alert_place *place,
-                               gw_err *err)
+// Of those that are not `newcomer`, which has had no row yet.
+static gw_status retire_oldest(struct gw_monitor_watches *watches, const struct gw_monitor_watched *newcomer,
+                               const struct gw_monitor_alert_place *place, gw_err *err)
 {
-    uint32_t oldest = 0;
-    for (uint32_t i = 1; i < watches->count; i++) {
-        if (watches->options.ops->newest_ms(watches->items[i]->watch) <
-            watches->options.ops->newest_ms(watches->items[oldest]->watch)) {
+    uint32_t oldest = watches->items[0] == newcomer ? 1 : 0;
+    for (uint32_t i = oldest + 1; i < watches->count; i++) {
+        if (watches->items[i] != newcomer && watches->options.ops->newest_ms(watches->items[i]->watch) <
+                                                 watches->options.ops->newest_ms(watches->items[oldest]->watch)) {
             oldest = i;
         }
     }
@@ -220,10 +221,10 @@ gw_status gw_monitor_watches_get(struct gw_monitor_watches *watches, struct gw_s
         *ret_watched = watched;
         return GW_OK;
     }
-    if (watches->count >= watches->options.versions_max) {
-        GW_TRY(retire_oldest(watches, place, err));
-    }
-    return make(watches, model, version, reference, ret_watched, err);
+    GW_TRY(
+        make(watches, model, version, reference, &watched, err)); // first: nobody goes for one that cannot be watched
+    *ret_watched = watched;
+    return watches->count > watches->options.versions_max ? retire_oldest(watches, watched, place, err) : GW_OK;
 }
 
 // ---- the changelog --------------------------------------------------------------------------------------------------

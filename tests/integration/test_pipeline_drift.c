@@ -686,6 +686,15 @@ static void a_registry_that_is_away_is_waited_for(void **state)
     forget_alerts(&alerts);
 }
 
+static void a_promise_that_cannot_be_kept_is_refused_at_the_start(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"monitor.drift_days=36500", "monitor.drift_rate=1000000", NULL};
+    struct cluster_worker monitor = cluster_run(&cluster, "monitor", sets);
+    assert_int_equal(proc_wait(monitor.proc, CLUSTER_WAIT_MS), 2);
+    assert_true(proc_logged(monitor.proc, "promise fewer days"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -697,6 +706,7 @@ int main(void)
         cmocka_unit_test(samples_that_cannot_be_watched_are_counted_by_reason),
         cmocka_unit_test(a_version_served_no_more_closes_its_alerts),
         cmocka_unit_test(a_registry_that_is_away_is_waited_for),
+        cmocka_unit_test(a_promise_that_cannot_be_kept_is_refused_at_the_start),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

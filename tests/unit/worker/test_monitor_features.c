@@ -345,6 +345,29 @@ static void what_cannot_be_watched_is_counted_by_reason(void **state)
     assert_int_equal(alerts.count, 0);
 }
 
+static void a_promise_that_leaves_no_room_for_evidence_is_refused(void **state)
+{
+    (void)state;
+    struct gw_monitor_features_options options = options_for(8);
+    options.bank.threshold = GW_DRIFT_THRESHOLD_MAX / DETECTORS * 1.01;
+    gw_monitor_features_free(features);
+    features = gw_monitor_features_new(&options);
+    assert_non_null(features);
+    struct world world = world_begin(26);
+    world_next(&world);
+    const struct gw_feature_sample sample = sample_of(&world, "m", 1);
+    assert_int_equal(add(&sample, world.now_ms), GW_MONITOR_FED_BLIND);
+    assert_int_equal(add(&sample, world.now_ms), GW_MONITOR_FED_BLIND);
+    assert_int_equal(stats().versions, 0);
+    options.bank.threshold = GW_DRIFT_THRESHOLD_MAX / DETECTORS * 0.99;
+    gw_monitor_features_free(features);
+    features = gw_monitor_features_new(&options);
+    assert_non_null(features);
+    world.shift = 2;
+    feed(&world, "m", 1, 500);
+    assert_int_equal(alerts.opened, 1);
+}
+
 static void a_registry_that_is_away_is_asked_again(void **state)
 {
     (void)state;
@@ -473,6 +496,7 @@ int main(void)
         TEST(a_version_that_came_back_has_alerts_of_its_own),
         TEST(too_many_versions_retire_the_one_sampled_longest_ago),
         TEST(what_cannot_be_watched_is_counted_by_reason),
+        TEST(a_promise_that_leaves_no_room_for_evidence_is_refused),
         TEST(a_registry_that_is_away_is_asked_again),
         TEST(state_of_another_reference_starts_anew),
         TEST(an_incomplete_state_starts_anew),
