@@ -103,11 +103,20 @@ static gw_status make(struct gw_monitor_watches *watches, struct gw_slice model,
     watched->version = version;
     watched->reference = reference;
     uint32_t place = place_of(watches, model, version);
-    memmove(&watches->items[place + 1], &watches->items[place], (watches->count - place) * sizeof *watches->items);
+    memmove(&watches->items[place + 1], &watches->items[place],
+            (watches->count - place) * sizeof(struct gw_monitor_watched *));
     watches->items[place] = watched;
     watches->count++;
     *ret_watched = watched;
     return GW_OK;
+}
+
+static void remove_at(struct gw_monitor_watches *watches, uint32_t index)
+{
+    free_watched(watches, watches->items[index]);
+    watches->count--;
+    memmove(&watches->items[index], &watches->items[index + 1],
+            (watches->count - index) * sizeof(struct gw_monitor_watched *));
 }
 
 struct gw_monitor_alert_to gw_monitor_watches_alert_to(const struct gw_monitor_watches *watches,
@@ -151,9 +160,7 @@ static gw_status retire(struct gw_monitor_watches *watches, uint32_t index, cons
     GW_TRY(ops->names(watched->watch, note_gone, &leaving, err));
     gw_log_info("monitor.watch_retired", "watch=%s model='%.*s' version=%d because='%s'", watches->options.family,
                 (int)watched->model.size, (const char *)watched->model.data, watched->version, why);
-    free_watched(watches, watched);
-    watches->count--;
-    memmove(&watches->items[index], &watches->items[index + 1], (watches->count - index) * sizeof *watches->items);
+    remove_at(watches, index);
     watches->retired++;
     return GW_OK;
 }
@@ -306,10 +313,7 @@ static gw_status put_back(struct gw_monitor_watches *watches, const struct gw_mo
         status = ops->restored(watched->watch, err);
     }
     if (status != GW_OK) {
-        uint32_t place = place_of(watches, first->model, first->version);
-        free_watched(watches, watched);
-        watches->count--;
-        memmove(&watches->items[place], &watches->items[place + 1], (watches->count - place) * sizeof *watches->items);
+        remove_at(watches, place_of(watches, first->model, first->version));
     }
     return status;
 }
