@@ -20,10 +20,12 @@ void gw_drift_learned_init(struct gw_drift_learned *learned, const struct gw_dri
     for (size_t r = 0; r < GW_DRIFT_LEARNED; r++) {
         learned->m[r] = 1.0f;
         learned->scale[r] = 1.0f;
-        learned->square[r] = 1.0f;
+        double square = 0.0;
         for (uint32_t b = 0; b < feature->row_count; b++) {
+            square += (double)feature->share32[b] * (double)feature->share32[b] * (double)feature->inverse[b];
             learned->weight[r][b] = feature->share32[b];
         }
+        learned->excess[r] = (float)(square - 1.0);
     }
 }
 
@@ -46,8 +48,8 @@ static void learn(struct gw_drift_learned *learned, size_t r, const struct gw_dr
 {
     float rate = rates[r];
     float stay = 1.0f - rate;
-    learned->square[r] =
-        stay * stay * learned->square[r] + 2.0f * rate * stay * ratio + rate * rate * feature->inverse[row];
+    learned->excess[r] = stay * stay * learned->excess[r] + 2.0f * rate * stay * (ratio - 1.0f) +
+                         rate * rate * (feature->inverse[row] - 1.0f);
     learned->scale[r] *= stay;
     learned->weight[r][row] += rate / learned->scale[r];
     if (GW_UNLIKELY(learned->scale[r] < SCALE_MIN)) {
@@ -63,8 +65,7 @@ static float feed_learned(struct gw_drift_learned *learned, const struct gw_drif
     float sum = 0.0f;
     for (size_t r = 0; r < GW_DRIFT_LEARNED; r++) {
         float ratio = learned->scale[r] * learned->weight[r][row] * feature->inverse[row];
-        float excess = learned->square[r] - 1.0f;
-        float chi = 0.9f * sqrtf(excess > 0.0f ? excess : 0.0f);
+        float chi = 0.9f * sqrtf(learned->excess[r] > 0.0f ? learned->excess[r] : 0.0f);
         float factor = (0.9f * ratio + 0.1f) / (1.0f + feature->learned_tolerance * chi);
         for (uint32_t i = 0; i < feature->learned_roots; i++) {
             factor = sqrtf(factor);
@@ -100,7 +101,7 @@ bool gw_drift_learned_valid(const struct gw_drift_learned *learned)
     for (size_t r = 0; r < GW_DRIFT_LEARNED; r++) {
         if (!(learned->m[r] >= 0.0f && learned->m[r] <= GW_DRIFT_E_MAX) ||
             !(learned->scale[r] >= SCALE_MIN && learned->scale[r] <= 1.0f) ||
-            !(learned->square[r] >= 0.0f && learned->square[r] <= FLT_MAX)) {
+            !(learned->excess[r] >= -1.0f && learned->excess[r] <= FLT_MAX)) {
             return false;
         }
         for (size_t b = 0; b < GW_COUNT_OF(learned->weight[r]); b++) {

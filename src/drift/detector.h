@@ -25,7 +25,7 @@ struct gw_drift_detector {
 struct gw_drift_learned {
     float m[GW_DRIFT_LEARNED];
     float scale[GW_DRIFT_LEARNED];  // EWMA of bin b = scale * weight[b]
-    float square[GW_DRIFT_LEARNED]; // sum EWMA^2 / p0
+    float excess[GW_DRIFT_LEARNED]; // sum EWMA^2 / p0 - 1, kept so because float32 has no small steps near 1
     float weight[GW_DRIFT_LEARNED][GW_DRIFT_CATEGORIES_MAX + 2];
 };
 

@@ -29,9 +29,10 @@ bool gw_drift_lanes_valid(const struct gw_drift_lanes *lanes)
     return true;
 }
 
+// Of mean 0 under the reference: S^tau would otherwise make room in the wrong direction. A single bin has no spread.
 static double score_of(const struct gw_drift_tilt *tilt, size_t lane, uint32_t row)
 {
-    if (row >= tilt->bin_count) {
+    if (row >= tilt->bin_count || tilt->bin_count < 2) {
         return 0.0;
     }
     double z = (double)tilt->z[row];
@@ -41,22 +42,30 @@ static double score_of(const struct gw_drift_tilt *tilt, size_t lane, uint32_t r
 void gw_drift_lanes_tilt(const struct gw_drift_tilt *tilt, struct gw_drift_lanes *table)
 {
     GW_ASSERT(tilt->tau_location >= 1.0 && tilt->tau_spread >= 1.0 && tilt->tolerance >= 0.0);
+    double square_error = tilt->tolerance * tilt->tolerance;
     for (size_t j = 0; j < GW_DRIFT_LANES; j++) {
         bool location = j < GW_DRIFT_LOCATION_LANES;
         double tau = location ? tilt->tau_location : tilt->tau_spread;
         double t = (location ? location_theta[j] : spread_theta[j - GW_DRIFT_LOCATION_LANES]) / tau;
+        double most = 0.0; // of t s: rows past the bins have 0, and a rare bin's exp would overflow
+        for (uint32_t b = 0; b < tilt->bin_count; b++) {
+            most = fmax(most, t * score_of(tilt, j, b));
+        }
         double sum = 0.0;
+        for (uint32_t b = 0; b < tilt->row_count; b++) {
+            sum += tilt->share[b] * exp(t * score_of(tilt, j, b) - most);
+        }
+        double log_sum = most + log(sum);
         double square = 0.0;
         for (uint32_t b = 0; b < tilt->row_count; b++) {
-            double weight = exp(t * score_of(tilt, j, b));
-            sum += tilt->share[b] * weight;
-            square += tilt->share[b] * weight * weight;
+            square += tilt->share[b] * exp(2.0 * (t * score_of(tilt, j, b) - log_sum));
         }
         // sum p0 (l - 1)^2 = sum p0 l^2 - 1, as sum p0 l = 1.
-        double chi = sqrt(fmax(square / (sum * sum) - 1.0, 0.0));
-        double divisor = pow(sum, tau) * (1.0 + tilt->tolerance * chi);
+        double chi_square = fmax(square - 1.0, 0.0);
+        double rare = 0.5 * square_error * exp(most - log_sum);
+        double room = 1.0 + rare + sqrt(square_error * chi_square + rare * rare);
         for (uint32_t b = 0; b < tilt->row_count; b++) {
-            table[b].lane[j] = rounded_down(exp(t * score_of(tilt, j, b)) / divisor);
+            table[b].lane[j] = rounded_down(exp(t * score_of(tilt, j, b) - tau * log_sum) / room);
         }
     }
 }
@@ -68,35 +77,54 @@ static double share_between(double first, double last, int i, int count)
     return odds / (1.0 + odds);
 }
 
+// `p` is the share at the end of what the reference leaves open, `q` lies beyond it.
 static void fill_absence_lane(const struct gw_drift_absence *absence, size_t j, uint32_t hit_row, double p, double q,
                               struct gw_drift_lanes *table)
 {
     double hit = q / p;
     double miss = (1.0 - q) / (1.0 - p);
-    double chi = fabs(q - p) / sqrt(p * (1.0 - p));
-    double room = 1.0 + absence->tolerance * chi;
     for (uint32_t row = 0; row < GW_DRIFT_ABSENCE_ROWS; row++) {
-        table[row].lane[j] = rounded_down(pow((row == hit_row ? hit : miss) / room, 1.0 / absence->tau));
+        table[row].lane[j] = rounded_down(pow(row == hit_row ? hit : miss, 1.0 / absence->tau));
     }
+}
+
+double gw_drift_lanes_share_high(double share, double tolerance)
+{
+    double half = 0.5 * tolerance * tolerance;
+    return share + half + sqrt(2.0 * half * share * (1.0 - share) + half * half);
+}
+
+// Shares at the ends stay within (0, 1); a lane beyond such an end is of no use, and does no harm.
+static double odds_within(double share)
+{
+    double inside = fmin(fmax(share, 1e-9), 1.0 - 1e-9);
+    return inside / (1.0 - inside);
+}
+
+static double share_of(double odds)
+{
+    return odds / (1.0 + odds);
 }
 
 void gw_drift_lanes_absence(const struct gw_drift_absence *absence, struct gw_drift_lanes *table)
 {
     GW_ASSERT(absence->missing > 0.0 && absence->missing < 1.0 && absence->unseen > 0.0 && absence->unseen < 1.0);
     GW_ASSERT(absence->tau >= 1.0 && absence->tolerance >= 0.0);
-    double missing_odds = absence->missing / (1.0 - absence->missing);
-    double unseen_odds = absence->unseen / (1.0 - absence->unseen);
+    double eps = absence->tolerance;
+    double missing_high = odds_within(gw_drift_lanes_share_high(absence->missing, eps));
+    double missing_low = odds_within(1.0 - gw_drift_lanes_share_high(1.0 - absence->missing, eps));
+    double unseen_high = odds_within(gw_drift_lanes_share_high(absence->unseen, eps));
     size_t j = 0;
     for (int i = 0; i < MISSING_UP; i++) {
-        double q = share_between(1.25 * missing_odds, fmax(8.0 * missing_odds, 1.0), i, MISSING_UP);
-        fill_absence_lane(absence, j++, GW_DRIFT_MISSING, absence->missing, q, table);
+        double q = share_between(1.25 * missing_high, fmax(8.0 * missing_high, 1.0), i, MISSING_UP);
+        fill_absence_lane(absence, j++, GW_DRIFT_MISSING, share_of(missing_high), q, table);
     }
     for (int i = 0; i < MISSING_DOWN; i++) {
-        double q = share_between(0.8 * missing_odds, 0.05 * missing_odds, i, MISSING_DOWN);
-        fill_absence_lane(absence, j++, GW_DRIFT_MISSING, absence->missing, q, table);
+        double q = share_between(0.8 * missing_low, 0.05 * missing_low, i, MISSING_DOWN);
+        fill_absence_lane(absence, j++, GW_DRIFT_MISSING, share_of(missing_low), q, table);
     }
     for (int i = 0; i < UNSEEN_UP; i++) {
-        double q = share_between(2.0 * unseen_odds, fmax(8.0 * unseen_odds, 0.25), i, UNSEEN_UP);
-        fill_absence_lane(absence, j++, GW_DRIFT_UNSEEN, absence->unseen, q, table);
+        double q = share_between(2.0 * unseen_high, fmax(8.0 * unseen_high, 0.25), i, UNSEEN_UP);
+        fill_absence_lane(absence, j++, GW_DRIFT_UNSEEN, share_of(unseen_high), q, table);
     }
 }

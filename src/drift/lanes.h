@@ -9,16 +9,20 @@
 // Tilt lanes, for a score s of the bins: the normal score z with mean 0 and variance 1 for location, z^2 - 1 for
 // spread:
 //
-//   L(b) = exp(t s_b) / S^tau / (1 + eps chi),   t = theta / tau,   S = sum p0 exp(t s),   chi^2 = sum p0 (l - 1)^2
+//   L(b) = exp(t s_b) / S^tau / room,   t = theta / tau,   S = sum p0 exp(t s)
+//   room = 1 + r b + sqrt(eps^2 chi^2 + (r b)^2),   r = eps^2 / 2,   chi^2 = sum p0 (l - 1)^2,   b = max l
 //
 // with l = exp(t s) / S. tau, the long-run variance of s over its variance, makes room for dependent rows: log S^tau is
 // about t^2 tau / 2, half the growth of the variance of the sum. Dividing theta by tau keeps the lanes tuned to the
-// same shifts. eps makes room for the reference's own error: E_p[l] <= 1 + eps chi for every p with chi(p, p0) <= eps,
-// by Cauchy and Schwarz.
+// same shifts. eps makes room for the reference's own error, k standard errors of a mean of n rows being
+// eps = k sqrt(tau / n): E_p[l] <= 1 + eps chi for every p with chi(p, p0) <= eps, by Cauchy and Schwarz; the terms in
+// b are for what few rows carry, as in Bernstein's inequality.
 //
-// Absence lanes: (q / p0)^(1 / tau) for a value that is missing (or unseen), ((1 - q) / (1 - p0))^(1 / tau) for one
-// that is not. By Hoelder's inequality that holds for blocks of up to tau rows that depend in any way, which the
-// quadratic form above does not for ratios this far from 1: missing values come in runs.
+// Absence lanes: (q / p)^(1 / tau) for a value that is missing (or unseen), ((1 - q) / (1 - p))^(1 / tau) for one that
+// is not. p is the end of what the reference leaves open in the direction of q: for N of n rows the count that N lies
+// k standard errors from, by Chernoff's bound N + k^2 / 2 + sqrt(k^2 N + k^4 / 4), and its mirror image below. The mean
+// is then at most 1 for every share up to it. By Hoelder's inequality that holds for blocks of up to tau rows that
+// depend in any way, which the quadratic form above does not for ratios this far from 1: missing values come in runs.
 #pragma once
 
 #include <stdalign.h>
@@ -133,6 +137,9 @@ struct gw_drift_tilt {
 
 // Fills table[row_count]. Factors are rounded down.
 void gw_drift_lanes_tilt(const struct gw_drift_tilt *tilt, struct gw_drift_lanes *table);
+
+// The largest share that an observed one leaves open; only arithmetic and roots, the same on every machine.
+double gw_drift_lanes_share_high(double share, double tolerance);
 
 struct gw_drift_absence {
     double missing; // share, in (0, 1)

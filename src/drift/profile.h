@@ -2,13 +2,17 @@
 // The reference: what a model's inputs, its score and its loss looked like at training, made once and never changed.
 //
 // Each feature has at most 31 bins of about equal mass over its finite values, a bin for missing values (NaN) and one
-// for unseen ones. A feature of at most 31 distinct values is categorical: each value is a bin, and any other value is
-// unseen. A numeric feature's first and last bin take whatever lies beyond the training rows; infinities are unseen.
-// What was never observed has share 1 / (n + 1), so a new category is evidence, not a division by zero. The score has
-// up to 64 bins. All tables that live rows are multiplied by are in the profile, and in its bytes.
+// for unseen ones. No bin has fewer than GW_DRIFT_BIN_ROWS_MIN rows: a share that fewer rows have shown may be anything
+// up to a multiple, and is no reference. A feature of at most 31 distinct values is categorical: each value with rows
+// enough is a bin, and any other value is unseen; when those others are more than a tenth, it is binned as a numeric
+// one. A numeric feature's first and last bin take whatever lies beyond the training rows; infinities are unseen. What
+// was never observed has share 1 / (n + 1), so a new category is evidence, not a division by zero. The score has up to
+// 64 bins. All tables that live rows are multiplied by are in the profile, and in its bytes.
 //
 // tau is estimated by overlapping batch means (Meketon and Schmeiser, Winter Simulation Conference 1984) with batches
-// of sqrt(n) rows in time order, and is never under 1. The tolerance is eps = sqrt(4 tau / n), or more when asked.
+// of sqrt(n) rows in time order, and is never under 1. The tolerance is eps = k sqrt(tau / n), or more when asked. k is
+// such that in 99 of 100 references no stream's sampling error is over it in any direction of the tilt: 2.8 for one
+// stream, 3.9 for fifty.
 //
 // A profile is immutable: any thread may read it.
 #pragma once
@@ -26,6 +30,7 @@
 #define GW_DRIFT_HEADS_MAX         64
 #define GW_DRIFT_NAME_BYTES_MAX    128
 #define GW_DRIFT_ROWS_MIN          100   // fewer make no profile
+#define GW_DRIFT_BIN_ROWS_MIN      32    // what fewer rows have shown is no bin
 #define GW_DRIFT_BASELINE_ROWS_MIN 10000 // fewer make a baseline that no concept detector accepts
 
 enum gw_drift_kind { GW_DRIFT_NUMERIC, GW_DRIFT_CATEGORICAL };
@@ -45,12 +50,12 @@ struct gw_drift_feature {
     uint64_t sample_count;       // training rows behind it
     double tau_location;         // of z, >= 1
     double tau_spread;           // of z^2 - 1, >= 1
-    double tau_absence;          // of "is missing", >= 1
+    double tau_absence;          // of "is missing" and "is unseen", the larger, >= 1
     double tolerance;            // eps
     double share[GW_DRIFT_ROWS_MAX]; // p0: bins, missing, unseen; sum 1
     float z[GW_DRIFT_BINS_MAX];      // normal score, mean 0 and variance 1 over the bins
     float share32[GW_DRIFT_ROWS_MAX];
-    float inverse[GW_DRIFT_ROWS_MAX]; // 1 / share
+    float inverse[GW_DRIFT_ROWS_MAX]; // 1 / share; of missing and unseen values seen in few rows, of their most
     char name[GW_DRIFT_NAME_BYTES_MAX + 1];
 };
 

@@ -10,8 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+// The share of references in which the tolerance is too small for some stream.
+static const double beyond_tolerance = 0.01;
+
 // Buffers for one stream at a time.
 struct scratch {
+    double errors;  // standard errors that the tolerance covers
     float *sorted;  // finite values
     uint8_t *row;   // table row of each value, in time order
     double *series; // what dependence is measured on; one longer than there are rows
@@ -75,22 +79,35 @@ static double dependence(double *series, size_t count)
     return fmax(squares / (batches * (double)batch) / variance, 1.0);
 }
 
+// The end of the run of values that are equal to the one at i.
+static size_t run_end(const float *sorted, size_t count, size_t i)
+{
+    size_t end = i + 1;
+    while (end < count && sorted[end] == sorted[i]) {
+        end++;
+    }
+    return end;
+}
+
 // Sets kind, bins and edges from the sorted finite values.
 static gw_status choose_bins(struct gw_drift_feature *feature, const float *sorted, size_t count, uint32_t bins_max,
                              gw_err *err)
 {
     size_t distinct = 0;
-    for (size_t i = 0; i < count && distinct <= GW_DRIFT_CATEGORIES_MAX; i++) {
-        if (i == 0 || sorted[i] != sorted[i - 1]) {
-            if (distinct < GW_DRIFT_CATEGORIES_MAX) {
-                feature->edges[distinct] = sorted[i];
-            }
-            distinct++;
+    size_t rare = 0; // rows of values with too few rows for a bin
+    uint32_t kept = 0;
+    for (size_t i = 0; i < count && distinct <= GW_DRIFT_CATEGORIES_MAX; distinct++) {
+        size_t end = run_end(sorted, count, i);
+        if (end - i < GW_DRIFT_BIN_ROWS_MIN) {
+            rare += end - i;
+        } else if (distinct < GW_DRIFT_CATEGORIES_MAX) {
+            feature->edges[kept++] = sorted[i];
         }
+        i = end;
     }
-    if (distinct <= GW_DRIFT_CATEGORIES_MAX) {
+    if (distinct <= GW_DRIFT_CATEGORIES_MAX && rare * 10 <= count) {
         feature->kind = GW_DRIFT_CATEGORICAL;
-        return gw_drift_feature_size(feature, (uint32_t)distinct, err);
+        return gw_drift_feature_size(feature, kept, err);
     }
 
     // Runs of equal values stay together; a bin ends where its mass is nearest to an equal part of what is left.
@@ -99,13 +116,11 @@ static gw_status choose_bins(struct gw_drift_feature *feature, const float *sort
     size_t left = count;
     size_t filled = 0;
     for (size_t i = 0; i < count;) {
-        size_t end = i + 1;
-        while (end < count && sorted[end] == sorted[i]) {
-            end++;
-        }
+        size_t end = run_end(sorted, count, i);
         double part = (double)left / (double)(bins_max - bins);
         bool fuller = (double)(filled + end - i) - part > part - (double)filled;
-        if (filled > 0 && fuller && bins + 1 < bins_max) {
+        bool enough = filled >= GW_DRIFT_BIN_ROWS_MIN && left - filled >= GW_DRIFT_BIN_ROWS_MIN;
+        if (enough && fuller && bins + 1 < bins_max) {
             feature->edges[bins++] = sorted[i - 1];
             left -= filled;
             filled = 0;
@@ -174,14 +189,16 @@ static void measure_dependence(struct gw_drift_feature *feature, const struct sc
     feature->tau_location = dependence(scratch->series, count);
     for (size_t i = 0; i < count; i++) {
         uint32_t row = scratch->row[i];
-        double z = row < feature->bin_count ? (double)feature->z[row] : 1.0;
+        double z = row < feature->bin_count && feature->bin_count > 1 ? (double)feature->z[row] : 1.0;
         scratch->series[i] = z * z - 1.0;
     }
     feature->tau_spread = dependence(scratch->series, count);
-    for (size_t i = 0; i < count; i++) {
-        scratch->series[i] = scratch->row[i] == feature->bin_count ? 1.0 : 0.0;
+    for (uint32_t row = feature->bin_count; row < feature->row_count; row++) {
+        for (size_t i = 0; i < count; i++) {
+            scratch->series[i] = scratch->row[i] == row ? 1.0 : 0.0;
+        }
+        feature->tau_absence = fmax(feature->tau_absence, dependence(scratch->series, count));
     }
-    feature->tau_absence = dependence(scratch->series, count);
 }
 
 static gw_status build_feature(struct gw_drift_feature *feature, const float *values, size_t stride, size_t count,
@@ -216,7 +233,7 @@ static gw_status build_feature(struct gw_drift_feature *feature, const float *va
     measure_dependence(feature, scratch, count, options->independent);
 
     double tau = fmax(feature->tau_location, feature->tau_spread);
-    feature->tolerance = fmax(sqrt(4.0 * tau / (double)count), options->tolerance_min);
+    feature->tolerance = fmax(scratch->errors * sqrt(tau / (double)count), options->tolerance_min);
     gw_drift_feature_derive(feature);
     gw_drift_lanes_tilt(&(struct gw_drift_tilt){.share = feature->share,
                                                 .z = feature->z,
@@ -227,11 +244,11 @@ static gw_status build_feature(struct gw_drift_feature *feature, const float *va
                                                 .tolerance = feature->tolerance},
                         feature->tilt);
     gw_drift_lanes_absence(
-        &(struct gw_drift_absence){.missing = feature->share[feature->bin_count],
-                                   .unseen = feature->share[feature->bin_count + 1],
-                                   .tau = feature->tau_absence,
-                                   .tolerance =
-                                       fmax(sqrt(4.0 * feature->tau_absence / (double)count), options->tolerance_min)},
+        &(struct gw_drift_absence){
+            .missing = feature->share[feature->bin_count],
+            .unseen = feature->share[feature->bin_count + 1],
+            .tau = feature->tau_absence,
+            .tolerance = fmax(scratch->errors * sqrt(feature->tau_absence / (double)count), options->tolerance_min)},
         feature->absence);
     return GW_OK;
 }
@@ -338,7 +355,9 @@ gw_status gw_drift_profile_build(const struct gw_drift_rows *rows, const struct 
     if (!(options->tolerance_min >= 0.0 && options->tolerance_min <= 1.0)) {
         return gw_fail(err, GW_E_INVALID, "tolerance %g: must be 0 to 1", options->tolerance_min);
     }
-    struct scratch scratch = {0};
+    // A stream can be off in two directions of location and of spread.
+    uint32_t streams = rows->feature_count + (has_score ? 1 : 0);
+    struct scratch scratch = {.errors = gw_drift_normal_quantile(1.0 - beyond_tolerance / (4.0 * GW_MAX(streams, 1)))};
     GW_TRY(scratch_init(&scratch, GW_MAX(rows->row_count, GW_MAX(rows->score_count, rows->labelled_count)), err));
     struct gw_drift_profile *profile =
         gw_drift_profile_new(rows->feature_count, has_score, has_heads ? rows->head_count : 0);

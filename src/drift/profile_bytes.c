@@ -15,8 +15,11 @@
 
 static const uint32_t magic = 0x50445747; // "GWDP"
 
-// The largest factor that a table may hold: exp(0.8 * 9) and the odds ratio of a first missing value are far below.
+// The largest factor that a table may hold: one over the share of a bin of few rows, or a missing value's, is below.
 #define FACTOR_MAX 1e9f
+
+// A bin of the fewest rows in 10^13 has a score under this.
+#define SCORE_MAX 1e6f
 
 // A mean over 1 by what rounding of shares and factors may add.
 #define MEAN_MAX (1.0 + 1e-9)
@@ -148,7 +151,7 @@ static gw_status check_feature(const struct gw_drift_feature *feature, gw_err *e
         return malformed(feature->name, "shares do not sum to 1", err);
     }
     for (uint32_t b = 0; b < feature->bin_count; b++) {
-        if (!(fabsf(feature->z[b]) <= 100.0f)) {
+        if (!(fabsf(feature->z[b]) <= SCORE_MAX)) {
             return malformed(feature->name, "a normal score is out of range", err);
         }
     }
