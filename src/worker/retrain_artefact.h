@@ -5,7 +5,7 @@
 #include "model/bundle.h"
 #include "registry/artefacts.h"
 
-// GW_E_BEHIND: what was cached is damaged; the next time it is fetched anew. GW_E_NOT_FOUND: there is no such artefact.
-// Else as gw_artefacts_fetch and gw_bundle_load.
+// What is cached and turns out to be damaged is fetched anew, once: what does not load then is no good. GW_E_NOT_FOUND:
+// there is no such artefact. Else as gw_artefacts_fetch and gw_bundle_load.
 GW_CHECK gw_status gw_retrain_load_artefact(struct gw_registry *registry, const char *cache, const char *digest,
                                             struct gw_bundle **ret_bundle, gw_err *err);

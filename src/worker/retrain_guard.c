@@ -158,7 +158,7 @@ static gw_status begin_trial(struct gw_retrain_guard *self, const struct gw_retr
     }
     GW_TRY(make_gauge(self, &begun, err));
     gw_status status = load(self, &begun, err);
-    if (status != GW_OK && (gw_status_class(status) == GW_CLASS_RETRY || status == GW_E_BEHIND)) {
+    if (status != GW_OK && gw_status_class(status) == GW_CLASS_RETRY) {
         return status;
     }
     if (status != GW_OK) {
@@ -236,6 +236,20 @@ static gw_status plan(struct gw_retrain_guard *self, struct model *model, int64_
     return GW_OK;
 }
 
+// What no later look repairs is left until the model changes, so that it holds up no other model.
+static gw_status plan_or_leave(struct gw_retrain_guard *self, struct model *model, int64_t revision, gw_err *err)
+{
+    gw_status status = plan(self, model, revision, err);
+    if (status == GW_OK || gw_status_class(status) == GW_CLASS_RETRY) {
+        return status;
+    }
+    gw_log_warn("retrain.guard_cannot_plan", "model=%s status=%s reason='%s'", model->name, gw_status_name(status),
+                err->message);
+    gw_metric_add(self->incomparable, 1);
+    model->revision = revision;
+    return GW_OK;
+}
+
 static struct model *find_model(struct gw_retrain_guard *self, const char *name)
 {
     struct model *unused = NULL;
@@ -265,7 +279,7 @@ static gw_status look_at_registry(struct gw_retrain_guard *self, gw_err *err)
             gw_log_warn("retrain.guard_crowded", "models=%d: further ones stand unguarded", MODELS_MAX);
         }
         if (model != NULL && model->revision != models[i].revision) {
-            GW_TRY(plan(self, model, models[i].revision, err));
+            GW_TRY(plan_or_leave(self, model, models[i].revision, err));
         }
     }
     return GW_OK;

@@ -13,10 +13,10 @@
 //   training_examples ──► .._rows (which) ─┴─► retrain_guard_trial (both score, evidence) ──► registry's verb
 //
 // What it knows is made anew from the log after a restart. Rows of different partitions may then come in another order;
-// evidence is a product over rows, so at the end of the same rows it is the same (but for rounding), and only the row at
-// which it was proven may be another. The registry's verb has an idempotency key of model and sequence, so nothing is
-// taken back twice. A pair that cannot be compared (no head in common, features that the rows lack, an artefact that is
-// gone) is logged once and counted, a row that cannot be used is counted.
+// evidence is a product over rows, so at the end of the same rows it is the same (but for rounding), and only the row
+// at which it was proven may be another. The registry's verb has an idempotency key of model and sequence, so nothing
+// is taken back twice. A pair that cannot be compared (no head in common, features that the rows lack, an artefact that
+// is gone) is logged once and counted, a row that cannot be used is counted.
 //
 // What it cannot know: an example does not say which model served it, so rows of another model with the same layout
 // count too. And what is shown was chosen by the version that served, whose overestimates are shown more often than the

@@ -64,8 +64,7 @@ GW_CHECK gw_status gw_retrain_move(struct gw_retrain_step *step, enum gw_run_sta
 GW_CHECK gw_status gw_retrain_end(struct gw_retrain_step *step, enum gw_run_state state, const char *verdict,
                                   gw_err *err);
 
-// Loads a version of the registry through the cache. GW_E_BEHIND: what was cached is damaged; the next time it is
-// fetched anew.
+// Loads a version of the registry through the cache, as gw_retrain_load_artefact.
 GW_CHECK gw_status gw_retrain_load_version(struct gw_retrain_step *step, const char *digest,
                                            struct gw_bundle **ret_bundle, gw_err *err);
 

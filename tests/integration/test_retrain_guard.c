@@ -6,6 +6,8 @@
 
 #include "model/scorer.h"
 
+#include <sys/stat.h>
+
 enum { ROWS_WAIT_MS = 60000, REQUESTS = 800 };
 
 #define WORSE  (-3.0f) // factor of a version that believes the opposite
@@ -128,6 +130,12 @@ static void wait_for_champion(int32_t version)
     wait_until(is_champion, &version, ROWS_WAIT_MS, "the rollback");
 }
 
+static bool speaks_for_it(void *context)
+{
+    (void)context;
+    return cluster_metric(&worker, "godwit_retrain_guard_log_evidence") < 0;
+}
+
 static bool is_rejected(void *context)
 {
     return version_of(*(const int32_t *)context).state == GW_ROLLOUT_REJECTED;
@@ -215,10 +223,10 @@ static void an_equal_or_better_champion_stays(void **state)
         promote(2);
         put_rows(REQUESTS, gw_clock_wall_ms(), false);
         wait_for_rows(REQUESTS);
-        put_rows(REQUESTS, gw_clock_wall_ms(), false); // read after a look at the others
+        wait_until(speaks_for_it, NULL, ROWS_WAIT_MS, "a verdict");
+        put_rows(REQUESTS, gw_clock_wall_ms(), false);
         wait_for_rows(2 * REQUESTS);
         assert_int_equal(retrain_champion(), 2);
-        assert_true(cluster_metric(&worker, "godwit_retrain_guard_log_evidence") < 0);
         cluster_stop(&worker);
         end();
     }
@@ -315,6 +323,30 @@ static void a_worse_canary_of_a_run_ends_the_run(void **state)
     end();
 }
 
+static void a_damaged_copy_of_a_version_is_fetched_anew(void **state)
+{
+    (void)state;
+    char path[512];
+    begin(NULL);
+    assert_int_equal(register_version("worse", WORSE), 2);
+    promote(2);
+    snprintf(path, sizeof path, "%s/models", cluster.directory);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/models/%s", cluster.directory, version_of(2).digest);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/models/%s/bundle.json", cluster.directory, version_of(2).digest);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("{}", file);
+    fclose(file);
+    put_rows(REQUESTS, gw_clock_wall_ms(), false);
+    worker = cluster_run_ready(&cluster, "retrain", NULL);
+    wait_for_champion(1);
+    assert_true(cluster_metric(&worker, "godwit_retrain_guard_incomparable_total") == 0);
+    cluster_stop(&worker);
+    end();
+}
+
 static bool answers(void *context)
 {
     return postgres_server_answers(context);
@@ -351,4 +383,4 @@ static void a_database_that_was_away_changes_nothing(void **state)
 GW_TESTS(a_worse_champion_is_taken_back_and_nothing_flips_again, an_equal_or_better_champion_stays,
          a_worse_canary_gives_its_share_back_and_is_rejected, killed_anywhere_it_is_taken_back_once,
          switched_off_it_takes_nothing_back, a_worse_canary_of_a_run_ends_the_run,
-         a_database_that_was_away_changes_nothing)
+         a_damaged_copy_of_a_version_is_fetched_anew, a_database_that_was_away_changes_nothing)
