@@ -104,6 +104,7 @@ static gw_status compare(struct gw_retrain_step *step, struct gw_bundle *candida
     struct gw_retrain_verdict verdict = {.reason = ""};
     const struct gw_retrain_gate_options options = {.candidate = candidate,
                                                     .champion = champion,
+                                                    .candidate_directory = step->bundle_path,
                                                     .gate_path = step->gate_path,
                                                     .train_rate = step->claim->dataset.train_rate,
                                                     .weight_max = step->claim->dataset.gate_weight_max,
