@@ -21,8 +21,8 @@ const struct gw_cli_option gw_cli_simulate_options[] = {
     {"--duration", "DURATION", "stop after so long; default: until interrupted", false},
     {"--count", "N", "stop after so many requests, or write at most so many examples", false},
     {"--flat-out", NULL, "requests as fast as Kafka takes them, without events", false},
-    {"--examples", "FILE", "write labelled examples from --history to a file (GWEX) instead; no service is needed",
-     false},
+    {"--examples", "FILE",
+     "write labelled examples from --history, by label.window, to a file (GWEX) instead; no service is needed", false},
     {"--reference", "FILE",
      "with --examples: also write vectors to tell drift by, of each request one candidate, as score samples them"
      " (godwit train --reference)",
@@ -168,6 +168,7 @@ static gw_status write_examples(const struct gw_cli *cli, const struct gw_runtim
         .world = *options, .path = gw_cli_value(cli, "--examples"), .examples_max = options->requests_max};
     run.truth = gw_cli_value(cli, "--truth") != NULL;
     run.reference_path = gw_cli_value(cli, "--reference");
+    run.label_window_us = gw_config_duration_us(cli->config, GW_OPT_LABEL_WINDOW);
     struct gw_examples_report report = {0};
     run.world.requests_max = 0;
     GW_TRY(gw_cli_duration(cli, "--warm-up", options->history_us / 3, &run.warm_up_us, err));

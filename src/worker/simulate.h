@@ -36,7 +36,7 @@ GW_CHECK gw_status gw_simulate_run(const struct gw_runtime *runtime, const struc
 
 // Offline: simulates `history_us` ending now, applies every event to rows in memory by the code of rekey and aggregate,
 // assembles the vector of each shown candidate at its request's time by the plan of `feature_names`, looks up its label
-// over a window of 3 h, and writes a GWEX file in the order of requests. Needs GW_RUNTIME_FEATURES only. The same
+// over a label window, and writes a GWEX file in the order of requests. Needs GW_RUNTIME_FEATURES only. The same
 // options with the same end_ms give the same bytes. Memory: rows of all users, authors, living tweets and pairs; two
 // worlds; what was shown in one window; some 30 bytes an example.
 #define GW_SIMULATE_LABEL_WINDOW_MS (3LL * 3600 * 1000)
@@ -49,9 +49,10 @@ struct gw_examples_run {
     const char *reference_path;
     const char *const *feature_names; // NULL: every visible feature of the set
     size_t feature_count;
-    int64_t warm_up_us;    // requests of this first part give no examples
-    uint64_t examples_max; // 0: no bound; also of the vectors of the reference
-    int64_t end_ms;        // event time at which the history ends; 0: now
+    int64_t warm_up_us;      // requests of this first part give no examples
+    int64_t label_window_us; // 0: GW_SIMULATE_LABEL_WINDOW_MS
+    uint64_t examples_max;   // 0: no bound; also of the vectors of the reference
+    int64_t end_ms;          // event time at which the history ends; 0: now
     // Instead of the drawn label, the truth: each vector twice, as is_favorited with weight p and not with weight 1 -
     // p, where p is its true probability. A model fitted to such a file has no label noise to fit, and its weighted AUC
     // on the holdout is the expected one: the ceiling of what these features can tell.

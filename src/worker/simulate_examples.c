@@ -78,20 +78,21 @@ static gw_status make_worlds(struct job *job, gw_err *err)
     const struct gw_examples_run *run = job->run;
     int64_t end_ms = run->end_ms != 0 ? run->end_ms : gw_clock_wall_ms();
     int64_t start_ms = end_ms - run->world.history_us / 1000;
+    int64_t window_ms = run->label_window_us > 0 ? run->label_window_us / 1000 : GW_SIMULATE_LABEL_WINDOW_MS;
     job->first_ms = start_ms + run->warm_up_us / 1000;
-    if (run->world.history_us <= 0 || run->warm_up_us < 0 || job->first_ms >= end_ms - GW_SIMULATE_LABEL_WINDOW_MS) {
+    if (run->world.history_us <= 0 || run->warm_up_us < 0 || job->first_ms >= end_ms - window_ms) {
         return gw_fail(err, GW_E_INVALID,
-                       "a history of %" PRId64 " s is too short for %" PRId64
-                       " s of warm-up and %lld s of label window",
-                       run->world.history_us / 1000000, run->warm_up_us / 1000000, GW_SIMULATE_LABEL_WINDOW_MS / 1000);
+                       "a history of %" PRId64 " s is too short for %" PRId64 " s of warm-up and %" PRId64
+                       " s of label window",
+                       run->world.history_us / 1000000, run->warm_up_us / 1000000, window_ms / 1000);
     }
     struct gw_simulator_options world = gw_simulate_world(&run->world, start_ms);
     struct gw_sim_drift drifts[GW_SIM_DRIFTS_MAX];
     world.drifts = drifts;
     world.drift_count = gw_simulate_drifts_from(&run->world, start_ms, drifts);
     world.end_ms = end_ms;
-    GW_TRY(gw_simulate_outcomes_new(&world, GW_SIMULATE_LABEL_WINDOW_MS, &job->outcomes, err));
-    world.end_ms = end_ms - GW_SIMULATE_LABEL_WINDOW_MS; // no request whose window is still open
+    GW_TRY(gw_simulate_outcomes_new(&world, window_ms, &job->outcomes, err));
+    world.end_ms = end_ms - window_ms; // no request whose window is still open
     return gw_simulator_new(&world, &job->simulator, err);
 }
 

@@ -617,6 +617,22 @@ static void a_reference_has_no_more_vectors_than_examples_are_allowed(void **sta
     tear_down(&f);
 }
 
+static void a_shorter_label_window_leaves_less_of_the_history_open_and_loses_late_outcomes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    struct gw_examples_run run = small_run(&f);
+    const struct gw_examples_report hours = run_ok(&f, &run);
+    run.label_window_us = INT64_C(20) * 1000000;
+    const struct gw_examples_report seconds = run_ok(&f, &run);
+    assert_true(seconds.examples > hours.examples);
+    const double before = (double)hours.positives[GW_LABEL_CLICKED] / (double)hours.examples;
+    const double now = (double)seconds.positives[GW_LABEL_CLICKED] / (double)seconds.examples;
+    assert_true(now > 0.0 && now < 0.9 * before);
+    tear_down(&f);
+}
+
 static void bad_runs_are_refused_and_leave_no_file(void **state)
 {
     (void)state;
@@ -647,4 +663,5 @@ GW_TESTS(labels_and_vectors_agree_with_a_recount, same_run_gives_the_same_bytes,
          later_events_do_not_change_earlier_examples, shares_of_positives_are_near_the_documented_ones,
          truth_splits_each_vector_by_its_true_probability, named_features_come_in_their_order_and_up_to_the_bound,
          a_reference_samples_one_candidate_of_each_request, a_reference_has_no_more_vectors_than_examples_are_allowed,
+         a_shorter_label_window_leaves_less_of_the_history_open_and_loses_late_outcomes,
          bad_runs_are_refused_and_leave_no_file)
