@@ -46,6 +46,7 @@ struct asked {
     bool ignored; // says nothing about training
     bool repeats;
     const char *refusal;                   // static, or NULL
+    int32_t alert_version;                 // that the alert is about; 0: no alert
     bool has_window;                       // whether it asks is seen when the champion is known
     struct gw_retrain_decay_window window; // when has_window
 };
@@ -118,6 +119,7 @@ static gw_status take_alert(struct retrain *self, struct gw_slice body, struct a
     asked->ignored = !decision.asks;
     asked->repeats = decision.repeats;
     asked->refusal = decision.refusal;
+    asked->alert_version = alert.model_version;
     snprintf(asked->actor, sizeof asked->actor, "monitor");
     snprintf(asked->reason, sizeof asked->reason, "%s", decision.reason);
     return take_text("model_name", alert.model_name, asked->model, sizeof asked->model, err);
@@ -212,6 +214,19 @@ static gw_status apply_request(struct retrain *self, struct gw_loop *loop, const
     return GW_OK;
 }
 
+// Labels become final long after their rows were served, so the alert of a former champion goes on for a while.
+static gw_status apply_alert(struct retrain *self, struct gw_loop *loop, struct asked *asked, gw_err *err)
+{
+    struct gw_retrain_champion *champion = NULL;
+    gw_arena_clear(&self->arena);
+    GW_TRY(gw_retrain_champions_get(self->champions, self->registry, asked->model, &self->arena, &champion, err));
+    const int32_t version = champion->reference.version;
+    if (asked->refusal == NULL && version != 0 && version != asked->alert_version) {
+        asked->refusal = "the alert is about a version that is not the champion";
+    }
+    return apply_request(self, loop, asked, err);
+}
+
 static gw_status apply_window(struct retrain *self, struct gw_loop *loop, struct asked *asked, gw_err *err)
 {
     struct gw_retrain_champion *champion = NULL;
@@ -230,6 +245,9 @@ static gw_status apply(struct retrain *self, struct gw_loop *loop, struct asked 
 {
     if (asked->ignored) {
         return ignore(loop, asked);
+    }
+    if (asked->alert_version != 0) {
+        return apply_alert(self, loop, asked, err);
     }
     return asked->has_window ? apply_window(self, loop, asked, err) : apply_request(self, loop, asked, err);
 }

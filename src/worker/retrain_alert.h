@@ -3,7 +3,8 @@
 //
 // Only what does harm asks: a change of the labels' law (kind "concept", which watches the loss). Features may drift
 // without any harm, and then retraining helps nobody; that decision is recorded, too. An alert that goes on asks again,
-// because there may be too few rows of the new world at first; cool-down and one run at a time bound it.
+// because there may be too few rows of the new world at first; cool-down and one run at a time bound it. Whether the
+// alert is about the champion is for the worker, which asks the registry: others' alerts are refused.
 #pragma once
 
 #include "records/drift_alert.h"

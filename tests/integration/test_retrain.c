@@ -181,11 +181,11 @@ static void a_training_is_cancelled(void **state)
     retrain_end();
 }
 
-static void send_alert(const char *kind, const char *state, int64_t at_ms)
+static void send_alert_of(int32_t version, const char *kind, const char *state, int64_t at_ms)
 {
     const struct gw_drift_alert alert = {.alert_id = gw_slice_text("a1"),
                                          .model_name = gw_slice_text(TEST_MODEL_NAME),
-                                         .model_version = TEST_MODEL_VERSION,
+                                         .model_version = version,
                                          .state = gw_slice_text(state),
                                          .kind = gw_slice_text(kind),
                                          .stream = gw_slice_text("is_favorited"),
@@ -194,6 +194,11 @@ static void send_alert(const char *kind, const char *state, int64_t at_ms)
     RECORDS_ENCODE(&cluster, GW_TOPIC_DRIFT_ALERTS, gw_drift_alert_encode, &alert);
     records_put(&cluster, GW_TOPIC_DRIFT_ALERTS, 0, 0, gw_buf_slice(&cluster.value), NULL, 0);
     records_flush(&cluster);
+}
+
+static void send_alert(const char *kind, const char *state, int64_t at_ms)
+{
+    send_alert_of(retrain_champion(), kind, state, at_ms);
 }
 
 static void an_alert_of_harmful_drift_asks_and_others_do_not(void **state)
@@ -219,7 +224,11 @@ static void an_alert_of_harmful_drift_asks_and_others_do_not(void **state)
     send_alert("concept", "open", now_ms);
     run = retrain_wait_for("drift_alerts-0-6", GW_RUN_REFUSED);
     assert_true(retrain_says(run.verdict, "cooldown"));
-    assert_int_equal(registry_number(cluster.registry.postgres, "SELECT count(*) FROM registry_runs"), 4);
+    send_alert_of(1, "concept", "update", now_ms); // of a former champion: no row
+    send_alert_of(1, "concept", "open", now_ms);
+    run = retrain_wait_for("drift_alerts-0-8", GW_RUN_REFUSED);
+    assert_true(retrain_says(run.verdict, "not the champion"));
+    assert_int_equal(registry_number(cluster.registry.postgres, "SELECT count(*) FROM registry_runs"), 5);
     cluster_stop(&worker);
     retrain_end();
 }
