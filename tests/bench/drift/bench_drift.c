@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The drift detectors in memory: what a value costs, how long between false alarms, how long until a drift is seen.
-// bench_drift [--runs N] CASE...; cases: detector_cost bank_delay delay run_length finite_reference profile_build
+// bench_drift [--runs N] CASE...; cases: detector_cost bank_delay delay run_length finite_reference
+// false_alarms_small_reference profile_build
 #include "support/report.h"
 
 #include "../../unit/drift/sim.h"
@@ -44,30 +45,40 @@ struct model {
 
 enum { REFERENCE = 20000 };
 
-static struct model model_new(uint64_t seed, bool categories)
+// The score is the first feature.
+static struct gw_drift_profile *profile_of(const float *values, size_t count, bool independent)
 {
-    static float scores[REFERENCE];
     char text[FEATURES][8];
     const char *names[FEATURES];
-    struct gw_rng rng;
-    struct model model = {0};
-    gw_rng_init(&rng, seed);
-    model.rows = draw_rows(REFERENCE, &rng, categories);
+    float *scores = gw_mem_calloc(count, sizeof *scores);
+    struct gw_drift_profile *profile = NULL;
+    GW_ASSERT(scores != NULL);
     for (uint32_t i = 0; i < FEATURES; i++) {
         snprintf(text[i], sizeof text[i], "f%u", i);
         names[i] = text[i];
     }
-    for (size_t i = 0; i < REFERENCE; i++) {
-        scores[i] = model.rows[i * FEATURES];
+    for (size_t i = 0; i < count; i++) {
+        scores[i] = values[i * FEATURES];
     }
-    const struct gw_drift_rows rows = {.values = model.rows,
-                                       .row_count = REFERENCE,
+    const struct gw_drift_rows rows = {.values = values,
+                                       .row_count = count,
                                        .feature_count = FEATURES,
                                        .names = names,
-                                       .score_count = REFERENCE,
+                                       .score_count = count,
                                        .scores = scores};
-    const struct gw_drift_build_options options = {.independent = true};
-    GW_ASSERT(gw_drift_profile_build(&rows, &options, &model.profile, NULL) == GW_OK);
+    const struct gw_drift_build_options options = {.independent = independent};
+    GW_ASSERT(gw_drift_profile_build(&rows, &options, &profile, NULL) == GW_OK);
+    gw_mem_free(scores);
+    return profile;
+}
+
+static struct model model_new(uint64_t seed, bool categories)
+{
+    struct gw_rng rng;
+    struct model model = {0};
+    gw_rng_init(&rng, seed);
+    model.rows = draw_rows(REFERENCE, &rng, categories);
+    model.profile = profile_of(model.rows, REFERENCE, true);
     return model;
 }
 
@@ -209,6 +220,82 @@ static void finite_reference(uint32_t runs)
                  "rows");
 }
 
+// A row of what features are like: normals, long tails, counts with many zeros, ids of a Zipf-like law, rare flags,
+// values that are missing often or hardly ever, constants.
+static void draw_mixed(struct gw_rng *rng, float *row)
+{
+    for (uint32_t f = 0; f < FEATURES; f++) {
+        double z = gw_rng_normal(rng);
+        double u = gw_rng_double(rng);
+        double value = z;
+        if (f >= 44) {
+            value = f == 46 ? (double)NAN : 7.0;
+        } else if (f >= 38) {
+            value = gw_rng_double(rng) < (f == 38 ? 0.0005 : 0.3) ? (double)NAN : z;
+        } else if (f >= 34) {
+            static const double shares[] = {0.5, 0.01, 0.001, 0.0002};
+            value = u < shares[f - 34] ? 1.0 : 0.0;
+        } else if (f >= 30) {
+            static const double ids[] = {10.0, 25.0, 100.0, 1000.0};
+            value = floor(exp(u * log(ids[f - 30] + 1.0)));
+        } else if (f >= 18) {
+            value = u < 0.3 + 0.06 * (f - 18) ? 0.0 : floor(pow(gw_rng_double(rng), -1.0 / 1.2));
+        } else if (f >= 14) {
+            value = exp(1.5 * z);
+        }
+        row[f] = (float)value;
+    }
+}
+
+// False alarms of whole banks on rows of the law that their references were drawn from, with the default threshold: any
+// alarm comes from what a small reference does not know. A bank starts anew after each.
+static void false_alarms_small_reference(uint32_t runs)
+{
+    static const size_t sizes[] = {500, 2000, 20000};
+    enum { LIVE = 200000 };
+    for (size_t s = 0; s < GW_COUNT_OF(sizes); s++) {
+        struct model model = {0};
+        char name[64];
+        double alarms = 0.0;
+        double mean_most = 0.0;
+        for (uint32_t run = 0; run < 4 * runs; run++) {
+            struct gw_rng rng;
+            float row[FEATURES];
+            gw_rng_init(&rng, 1000 + run);
+            model.rows = gw_mem_calloc(sizes[s] * FEATURES, sizeof *model.rows);
+            GW_ASSERT(model.rows != NULL);
+            for (size_t i = 0; i < sizes[s]; i++) {
+                draw_mixed(&rng, model.rows + i * FEATURES);
+            }
+            model.profile = profile_of(model.rows, sizes[s], false);
+            struct gw_drift_bank *bank = NULL;
+            double most = 0.0;
+            for (int64_t i = 0; i < LIVE; i++) {
+                struct gw_drift_alarm first = {0};
+                const struct gw_drift_sink sink = {.context = &first, .alarm = on_alarm};
+                if (bank == NULL) {
+                    GW_ASSERT(gw_drift_bank_new(model.profile, &gw_drift_bank_defaults, &bank, NULL) == GW_OK);
+                }
+                draw_mixed(&rng, row);
+                GW_ASSERT(gw_drift_bank_feed(bank, row, FEATURES, row[0], i, &sink, NULL) == GW_OK);
+                most = fmax(most, gw_drift_bank_mean(bank));
+                if (first.stream != NULL) {
+                    alarms++;
+                    gw_drift_bank_free(bank);
+                    bank = NULL;
+                }
+            }
+            mean_most += log10(most) / (4.0 * runs);
+            gw_drift_bank_free(bank);
+            model_free(&model);
+        }
+        snprintf(name, sizeof name, "false_alarms_reference_%zu", sizes[s]);
+        bench_report("drift", name, "promised_alarms", 4.0 * runs * LIVE / gw_drift_bank_defaults.threshold, "");
+        bench_report("drift", name, "alarms", alarms, "");
+        bench_report("drift", name, "largest_evidence_log10", mean_most, "");
+    }
+}
+
 static void profile_build(uint32_t runs)
 {
     struct gw_rng rng;
@@ -237,6 +324,7 @@ static const struct {
              {"delay", delay},
              {"run_length", run_length},
              {"finite_reference", finite_reference},
+             {"false_alarms_small_reference", false_alarms_small_reference},
              {"profile_build", profile_build}};
 
 int main(int argc, char **argv)
