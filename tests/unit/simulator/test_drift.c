@@ -13,8 +13,8 @@
 
 #define START_MS  1700000000000LL
 #define MINUTE_MS 60000LL
-#define FROM_MS   (START_MS + 5 * MINUTE_MS)
-#define END_MS    (START_MS + 25 * MINUTE_MS)
+#define FROM_MS   (START_MS + MINUTE_MS)
+#define END_MS    (START_MS + 4 * MINUTE_MS)
 
 static struct gw_simulator_options small_world(void)
 {
@@ -49,14 +49,13 @@ struct pair {
     int64_t last_backfill_ms;
 };
 
-static void set_up(struct pair *pair, enum gw_sim_drift_kind kind, double amount)
+static void set_up(struct pair *pair, const struct gw_sim_drift *drifts, size_t count)
 {
-    const struct gw_sim_drift drift = {.kind = kind, .amount = amount, .from_ms = FROM_MS};
     struct gw_simulator_options options = small_world();
     *pair = (struct pair){0};
     assert_ok(gw_simulator_new(&options, &pair->plain, NULL));
-    options.drifts = &drift;
-    options.drift_count = 1;
+    options.drifts = drifts;
+    options.drift_count = count;
     assert_ok(gw_simulator_new(&options, &pair->drifted, NULL));
 }
 
@@ -231,19 +230,21 @@ static void bad_texts_are_refused_with_a_reason(void **state)
 static void nothing_differs_before_a_drift_begins(void **state)
 {
     (void)state;
+    struct gw_sim_drift drifts[GW_SIM_DRIFT_COUNT];
+    struct pair pair;
+    size_t requests = 0;
     for (int kind = 0; kind < GW_SIM_DRIFT_COUNT; kind++) {
-        struct pair pair;
-        size_t requests = 0;
-        set_up(&pair, (enum gw_sim_drift_kind)kind, 1.0);
-        while (next_pair(&pair) && pair.a.time_ms < FROM_MS) {
-            assert_same_but_reports(&pair);
-            assert_same_reports(&pair);
-            requests += pair.a.kind == GW_SIM_REQUEST;
-        }
-        assert_true(requests > 300);
-        assert_true(pair.last_backfill_ms == 0 || pair.last_backfill_ms >= FROM_MS);
-        tear_down(&pair);
+        drifts[kind] = (struct gw_sim_drift){.kind = (enum gw_sim_drift_kind)kind, .amount = 1.0, .from_ms = FROM_MS};
     }
+    set_up(&pair, drifts, GW_COUNT_OF(drifts)); // all kinds in one world
+    while (next_pair(&pair) && pair.a.time_ms < FROM_MS) {
+        assert_same_but_reports(&pair);
+        assert_same_reports(&pair);
+        requests += pair.a.kind == GW_SIM_REQUEST;
+    }
+    assert_true(requests > 80);
+    assert_true(pair.last_backfill_ms == 0 || pair.last_backfill_ms >= FROM_MS);
+    tear_down(&pair);
 }
 
 // ---- records
@@ -320,9 +321,15 @@ static void say_request(struct said *said, const struct pair *pair)
     }
 }
 
-// The profiles and tweets that the drift meets, as they were: those of the plain world before it.
+// The profiles and tweets that the drift meets, as they were: those of the plain world before it, the same every time.
 static void gather_plain(struct said *said)
 {
+    static struct said plain;
+    if (plain.followers[0].count > 0.0) {
+        said->followers[0] = plain.followers[0];
+        said->length[0] = plain.length[0];
+        return;
+    }
     struct gw_simulator_options options = small_world();
     struct gw_simulator *simulator = NULL;
     options.end_ms = FROM_MS;
@@ -338,6 +345,7 @@ static void gather_plain(struct said *said)
             say_tweet(said, 0, &event.tweet);
         }
     }
+    plain = *said;
     gw_simulator_free(simulator);
 }
 
@@ -369,7 +377,8 @@ static struct said gather(enum gw_sim_drift_kind kind, double amount)
 {
     struct said said = {0};
     struct pair pair;
-    set_up(&pair, kind, amount);
+    const struct gw_sim_drift drift = {.kind = kind, .amount = amount, .from_ms = FROM_MS};
+    set_up(&pair, &drift, 1);
     while (next_pair(&pair)) {
         assert_same_but_reports(&pair);
         if (pair.a.kind == GW_SIM_REQUEST && pair.a.time_ms >= FROM_MS) {
@@ -563,8 +572,8 @@ static void delay_moves_actions_and_nothing_else(void **state)
     const struct gw_sim_drift drift = {.kind = GW_SIM_DRIFT_DELAY, .amount = 10.0, .from_ms = FROM_MS};
     struct outcomes plain;
     struct outcomes late;
-    run(NULL, 20, &plain);
-    run(&drift, 120, &late);
+    run(NULL, 8, &plain);
+    run(&drift, 40, &late);
     size_t compared = 0;
     for (size_t i = 0; i < plain.count; i++) { // requests come in the same order
         const struct outcome *a = &plain.items[i];
@@ -574,14 +583,14 @@ static void delay_moves_actions_and_nothing_else(void **state)
         }
         assert_true(a->shown_ms == b->shown_ms);
         for (int head = 0; head < GW_SIM_HEAD_COUNT; head++) {
-            if (a->action_ms[head] == 0 || (a->action_ms[head] - a->shown_ms) * 10 > 100 * MINUTE_MS) {
+            if (a->action_ms[head] == 0 || (a->action_ms[head] - a->shown_ms) * 10 > 30 * MINUTE_MS) {
                 continue;
             }
             assert_true(b->action_ms[head] - b->shown_ms == (a->action_ms[head] - a->shown_ms) * 10);
             compared++;
         }
     }
-    assert_true(compared > 3000);
+    assert_true(compared > 500);
     release(&plain);
     release(&late);
 }
@@ -592,8 +601,8 @@ static void concept_turns_likes_round_at_equal_shares(void **state)
     const struct gw_sim_drift drift = {.kind = GW_SIM_DRIFT_CONCEPT, .amount = 1.0, .from_ms = FROM_MS};
     struct outcomes old;
     struct outcomes new;
-    run(NULL, 90, &old);
-    run(&drift, 90, &new);
+    run(NULL, 15, &old);
+    run(&drift, 15, &new);
     double shown[2] = {0};
     double happened[2][GW_SIM_ACTION_COUNT] = {{0}};
     double *before = gw_mem_calloc(new.count, sizeof *before);
@@ -609,7 +618,7 @@ static void concept_turns_likes_round_at_equal_shares(void **state)
             }
         }
     }
-    assert_true(shown[0] > 80000 && shown[1] > 80000);
+    assert_true(shown[0] > 12000 && shown[1] > 12000);
     for (int head = 0; head < GW_SIM_HEAD_COUNT; head++) {
         if (happened[0][head] > 100) {
             double noise = 4.0 * sqrt(happened[0][head] + happened[1][head]);
@@ -643,8 +652,8 @@ static void poison_turns_labels_round_and_leaves_the_truth(void **state)
     const struct gw_sim_drift drift = {.kind = GW_SIM_DRIFT_POISON, .amount = 0.3, .from_ms = FROM_MS};
     struct outcomes plain;
     struct outcomes poisoned;
-    run(NULL, 90, &plain);
-    run(&drift, 90, &poisoned);
+    run(NULL, 25, &plain);
+    run(&drift, 25, &poisoned);
     size_t struck = 0;
     size_t checked = 0;
     size_t lies = 0;
