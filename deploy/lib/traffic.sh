@@ -11,6 +11,8 @@ TRAFFIC_PORT=-
 
 # The world that history, examples and live traffic share.
 TRAFFIC_WORLD=(--seed 1 --users 2000 --authors 200 --tweets 5000 --candidates 50 --rate 10)
+# What live traffic does besides.
+TRAFFIC_LIVE=()
 
 traffic_identity() { echo "/keep $DIR/log/traffic.log "; }
 
@@ -20,7 +22,7 @@ traffic_prepare() { :; }
 
 traffic_run() {
     spawn traffic "$HERE/lib/keep" "$DIR/log/traffic.log" \
-        "$BINARIES/godwit" simulate --config "$DIR/godwit.ini" "${TRAFFIC_WORLD[@]}"
+        "$BINARIES/godwit" simulate --config "$DIR/godwit.ini" "${TRAFFIC_WORLD[@]}" "${TRAFFIC_LIVE[@]}"
 }
 
 # Whether it is heard is seen at the other end: the quickstart asks for a prediction.
