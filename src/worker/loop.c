@@ -233,14 +233,15 @@ static gw_status gather(struct gw_loop *loop, gw_err *err)
            (loop->weight_bound == 0 || loop->batch_weight < loop->weight_bound)) {
         struct gw_kafka_record record;
         bool got = false;
+        gw_err cause = {0};
         gw_status status =
-            gw_kafka_consumer_poll(loop->consumer, loop->slot_count == 0 ? wait_ms : 0, &record, &got, err);
+            gw_kafka_consumer_poll(loop->consumer, loop->slot_count == 0 ? wait_ms : 0, &record, &got, &cause);
         if (status == GW_E_MISMATCH) {
-            gw_loop_position_lost(loop, &record, err->message);
+            GW_TRY(gw_loop_position_lost(loop, &record, cause.message, err));
             continue;
         }
         if (status != GW_OK) {
-            return status;
+            return gw_fail(err, status, "%s", cause.message);
         }
         if (!got) {
             break;
@@ -435,14 +436,14 @@ static gw_status stand_still(struct gw_loop *loop, gw_err *err)
 {
     struct gw_kafka_record record;
     bool got = false;
-    gw_status status = gw_kafka_consumer_poll(loop->consumer, 20, &record, &got, err);
+    gw_err cause = {0};
+    gw_status status = gw_kafka_consumer_poll(loop->consumer, 20, &record, &got, &cause);
     if (status == GW_OK && got) {
         gw_kafka_message_free(record.message); // its partition is being rewound
     }
-    if (status == GW_E_MISMATCH) {
-        gw_loop_position_lost(loop, &record, err->message);
-        status = GW_OK;
-    }
+    status = status == GW_E_MISMATCH ? gw_loop_position_lost(loop, &record, cause.message, err)
+             : status != GW_OK       ? gw_fail(err, status, "%s", cause.message)
+                                     : GW_OK;
     loop->waiting = gw_clock_mono_us() < loop->wait_until_us;
     return status != GW_OK && gw_status_class(status) == GW_CLASS_FATAL ? status : GW_OK;
 }

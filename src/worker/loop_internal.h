@@ -102,7 +102,8 @@ gw_status gw_loop_advance_partitions(struct gw_loop *loop, gw_err *err); // move
 void gw_loop_rewind(struct gw_loop *loop, bool drop_state);              // every partition back to its committed offset
 bool gw_loop_takes_over(const struct gw_loop *loop); // a takeover is under way and wants its turn soon
 void gw_loop_end_reached(struct gw_loop *loop, const struct gw_kafka_record *end);
-void gw_loop_position_lost(struct gw_loop *loop, const struct gw_kafka_record *where, const char *reason);
+GW_CHECK gw_status gw_loop_position_lost(struct gw_loop *loop, const struct gw_kafka_record *where, const char *reason,
+                                         gw_err *err);
 void gw_loop_update_lag(struct gw_loop *loop);
 
 // loop.c

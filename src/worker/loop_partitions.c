@@ -281,13 +281,20 @@ void gw_loop_rewind(struct gw_loop *loop, bool drop_state)
 }
 
 // The records at a position are gone (retention, or a store that was emptied): the partition stands still until the store
-// of positions answers otherwise; the member stays, so that it does not pass the fault on (STREAMS 6).
-void gw_loop_position_lost(struct gw_loop *loop, const struct gw_kafka_record *where, const char *reason)
+// of positions answers otherwise; the member stays, so that it does not pass the fault on (STREAMS 6). What is in hand of
+// it was there and is finished first, as at a revocation: its state goes with it, and a transaction must not speak of
+// records whose state is gone. When that fails, rolling back seeks the partition anew, and it is lost again.
+gw_status gw_loop_position_lost(struct gw_loop *loop, const struct gw_kafka_record *where, const char *reason,
+                                gw_err *err)
 {
+    if (loop->txn_dirty || loop->slot_count > 0) {
+        GW_TRY(gw_loop_process(loop, err));
+        GW_TRY(gw_loop_commit_now(loop, err));
+    }
     int source = source_of(loop, where->topic);
     struct gw_loop_partition *partition = source < 0 ? NULL : gw_loop_find(loop, (uint32_t)source, where->partition);
     if (partition == NULL) {
-        return;
+        return GW_OK;
     }
     gw_log_error("partition.position_lost", "loop=%s group=%s reason='%s' action='set the group to an offset that exists'",
                  loop->options.name, loop->options.group, reason);
@@ -298,6 +305,7 @@ void gw_loop_position_lost(struct gw_loop *loop, const struct gw_kafka_record *w
     partition->end_offset = -1;
     partition->held = false;
     enter(loop, partition, GW_PARTITION_HOMELESS);
+    return GW_OK;
 }
 
 void gw_loop_end_reached(struct gw_loop *loop, const struct gw_kafka_record *end)

@@ -124,7 +124,6 @@ static const struct gw_loop_ops worker_ops = {
     .decode = decode, .process = process, .report = report, .discard = discard};
 
 // ---- the loop, two records into a batch whose first one was dead-lettered at decode ---------------------------------
-// ---------------------------------------
 
 struct fixture {
     struct noting_commit commit;
@@ -258,6 +257,35 @@ static void a_revocation_with_nothing_under_way_asks_for_nothing(void **state)
     end(&fixture);
 }
 
+static void what_is_in_hand_of_a_lost_position_is_committed_first(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture);
+    const struct gw_kafka_record where = {.topic = "in", .offset = FIRST_OFFSET + 2};
+    assert_ok(gw_loop_position_lost(fixture.loop, &where, "out of range", NULL));
+    assert_int_equal(fixture.commit.commits, 1);
+    assert_int_equal(fixture.commit.visible, 2);
+    assert_int_equal(fixture.commit.position.next_offset, FIRST_OFFSET + 2);
+    assert_int_equal(fixture.loop->slot_count, 0);
+    assert_int_equal(fixture.loop->partitions[0].state, GW_PARTITION_HOMELESS);
+    assert_int_equal(fixture.loop->partitions[0].lost_offset, FIRST_OFFSET + 2);
+    end(&fixture);
+}
+
+static void a_position_is_not_given_up_while_what_is_in_hand_fails(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture);
+    const struct gw_kafka_record where = {.topic = "in", .offset = FIRST_OFFSET + 2};
+    fixture.worker.process_status = GW_E_UNAVAILABLE;
+    assert_fails(gw_loop_position_lost(fixture.loop, &where, "out of range", NULL), GW_E_UNAVAILABLE);
+    assert_int_equal(fixture.commit.commits, 0);
+    assert_int_equal(fixture.loop->partitions[0].state, GW_PARTITION_RUNNING); // so that rolling back seeks it
+    end(&fixture);
+}
+
 static void a_loop_that_failed_does_not_commit_when_it_is_freed(void **state)
 {
     (void)state;
@@ -271,5 +299,6 @@ static void a_loop_that_failed_does_not_commit_when_it_is_freed(void **state)
 
 GW_TESTS(a_revoked_batch_is_finished_and_committed_with_its_dead_letters,
          a_revoked_batch_that_fails_takes_its_dead_letters_with_it, a_commit_that_fails_at_revocation_is_aborted,
-         lost_partitions_commit_nothing, a_revocation_with_nothing_under_way_asks_for_nothing,
+         lost_partitions_commit_nothing, what_is_in_hand_of_a_lost_position_is_committed_first,
+         a_position_is_not_given_up_while_what_is_in_hand_fails, a_revocation_with_nothing_under_way_asks_for_nothing,
          a_loop_that_failed_does_not_commit_when_it_is_freed)
