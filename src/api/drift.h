@@ -12,6 +12,7 @@
 
 #define GW_API_ALERTS_MAX     500 // of one answer
 #define GW_API_STREAM_BYTES   129
+#define GW_API_ALERT_ID_BYTES 512 // names of a model and a stream, and numbers
 #define GW_API_DRIFT_RATE_MAX 1e9 // samples a second that may be asked for
 
 // In sigma; INFINITY: none is seen in that time (null in JSON).
@@ -23,7 +24,7 @@ struct gw_api_promise {
 
 // The newest of what was said of an alert, as schemas/drift_alert.avsc. NaN: has no meaning here.
 struct gw_api_alert {
-    char id[129];
+    char id[GW_API_ALERT_ID_BYTES];
     char model[161];
     int32_t version;
     bool open;

@@ -2,10 +2,13 @@
 #include "worker/alert_view.h"
 
 #include "base/mem.h"
+#include "worker/monitor_alert.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert(GW_API_ALERT_ID_BYTES >= GW_MONITOR_ALERT_ID_BYTES, "every alert of monitor can be shown");
 
 struct entry {
     struct gw_api_alert alert;

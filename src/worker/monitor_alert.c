@@ -8,10 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    ID_BYTES = 512, // a model's name of 255, a stream's of 128, and numbers
-    MODEL_SHOWN_BYTES = 255,
-};
+enum { MODEL_SHOWN_BYTES = 255 };
 
 static const char *state_of(enum gw_drift_move move)
 {
@@ -34,10 +31,11 @@ static bool is_of_absence(enum gw_drift_alarm_kind kind)
     return kind == GW_DRIFT_OF_MISSING || kind == GW_DRIFT_OF_UNSEEN;
 }
 
-static void write_id(const struct gw_monitor_alert_to *to, const struct gw_drift_alarm *alarm, char id[ID_BYTES])
+static void write_id(const struct gw_monitor_alert_to *to, const struct gw_drift_alarm *alarm,
+                     char id[GW_MONITOR_ALERT_ID_BYTES])
 {
     const char *detector = is_of_absence(alarm->kind) ? "absence" : gw_drift_alarm_kind_name(alarm->kind);
-    snprintf(id, ID_BYTES, "%.*s-%" PRId32 "-%s-%s-%" PRIu64 "-%" PRId64,
+    snprintf(id, GW_MONITOR_ALERT_ID_BYTES, "%.*s-%" PRId32 "-%s-%s-%" PRIu64 "-%" PRId64,
              (int)GW_MIN(to->model.size, (size_t)MODEL_SHOWN_BYTES), (const char *)to->model.data, to->version,
              detector, alarm->stream, alarm->episode, alarm->from_ms);
 }
@@ -45,7 +43,7 @@ static void write_id(const struct gw_monitor_alert_to *to, const struct gw_drift
 gw_status gw_monitor_alert_say(void *alert_to, const struct gw_drift_alarm *alarm, gw_err *err)
 {
     const struct gw_monitor_alert_to *to = alert_to;
-    char id[ID_BYTES];
+    char id[GW_MONITOR_ALERT_ID_BYTES];
     write_id(to, alarm, id);
     bool of_values = alarm->kind == GW_DRIFT_OF_FEATURE || alarm->kind == GW_DRIFT_OF_SCORE;
     bool of_absence = is_of_absence(alarm->kind);

@@ -12,6 +12,8 @@
 #include "drift/bank.h"
 #include "records/drift_alert.h"
 
+#define GW_MONITOR_ALERT_ID_BYTES 512 // with its NUL: a model's name of 255, a stream's of 128, and numbers
+
 // An alert, borrowed for the call.
 typedef gw_status (*gw_monitor_alert_sink)(void *context, const struct gw_drift_alert *alert, gw_err *err);
 

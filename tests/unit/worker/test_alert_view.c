@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "support/testkit.h"
+#include "worker/monitor_alert.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -115,14 +116,38 @@ static void what_was_not_heard_of_for_longest_makes_room(void **state)
     assert_string_equal(ids("", false, 10), "g e ");
 }
 
+static gw_status hear_said(void *context, const struct gw_drift_alert *alert, gw_err *err)
+{
+    (void)context;
+    return gw_alert_view_note(view, alert, err);
+}
+
+static void an_alert_of_the_longest_names_is_shown(void **state)
+{
+    (void)state;
+    static char model[129]; // rollout/route.h allows 128 bytes
+    static char stream[GW_DRIFT_NAME_BYTES_MAX + 1];
+    memset(model, 'm', sizeof model - 1);
+    memset(stream, 's', sizeof stream - 1);
+    struct gw_monitor_alert_to to = {.model = gw_slice_text(model), .version = INT32_MAX, .sink = hear_said};
+    const struct gw_drift_alarm alarm = {.move = GW_DRIFT_SAY_OPEN,
+                                         .kind = GW_DRIFT_OF_FEATURE,
+                                         .stream = stream,
+                                         .episode = UINT64_MAX,
+                                         .from_ms = INT64_MIN};
+    assert_ok(gw_monitor_alert_say(&to, &alarm, NULL));
+    assert_non_null(strstr(ids(model, true, 10), "-18446744073709551615--9223372036854775808 "));
+    assert_string_equal(found.alerts[0].stream, stream);
+}
+
 static void a_record_that_is_no_alert_changes_nothing(void **state)
 {
     (void)state;
-    static char longest[512];
-    memset(longest, 'x', sizeof longest - 1);
-    struct gw_drift_alert record = record_of("m", longest, "open", 1000);
+    static char too_long[GW_API_ALERT_ID_BYTES + 1];
+    memset(too_long, 'x', sizeof too_long - 1);
+    struct gw_drift_alert record = record_of("m", too_long, "open", 1000);
     assert_fails(gw_alert_view_note(view, &record, NULL), GW_E_INVALID);
-    record = record_of(longest, "a", "open", 1000);
+    record = record_of(too_long, "a", "open", 1000);
     assert_fails(gw_alert_view_note(view, &record, NULL), GW_E_INVALID);
     record = record_of("m", "a", "opened", 1000);
     assert_fails(gw_alert_view_note(view, &record, NULL), GW_E_INVALID);
@@ -141,6 +166,7 @@ int main(void)
         TEST(open_alerts_come_first_then_the_newest),
         TEST(the_last_that_was_said_of_an_alert_counts),
         TEST(what_was_not_heard_of_for_longest_makes_room),
+        TEST(an_alert_of_the_longest_names_is_shown),
         TEST(a_record_that_is_no_alert_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
