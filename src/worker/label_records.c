@@ -118,8 +118,6 @@ struct gw_label_sample gw_label_write_sample(const struct gw_label_example *exam
     sample.heads.count = served->heads.count;
     sample.head_names.items = served->head_names.items;
     sample.head_names.count = served->head_names.count;
-    sample.head_names.items = served->head_names.items;
-    sample.head_names.count = served->head_names.count;
     return sample;
 }
 
