@@ -154,12 +154,8 @@ run_has_ended() {
     local state round
     RUN=$(godwit runs show "$RUN_ID" --json 2>/dev/null) || return 1
     state=$(run_field .state)
-    if [[ $state == TRAINING ]]; then
-        round=$(run_field '.curve[-1] | "\(.head), round \(.round): log loss \(.logLoss)"')
-        [[ -z $round || $round == "$RUN_ROUND" ]] || say "  training: $round"
-        RUN_ROUND=$round
-    fi
     if [[ $state != "$RUN_STATE" ]]; then
+        tell_gate
         tell_state "$state"
         RUN_STATE=$state
         # While the old champion still serves nearly everybody.
@@ -167,16 +163,29 @@ run_has_ended() {
             DURING=$ENTROPY DURING_AUC=$AUC
         fi
     fi
-    PROGRESS="run $RUN_ID is $state"
+    round=$(run_field '.curve[-1] | select(.) | "\(.head), round \(.round): log loss \(.logLoss * 1e4 | round / 1e4)"')
+    [[ $state != TRAINING || -z $round || $round == "$RUN_ROUND" ]] || say "  training: $round"
+    RUN_ROUND=$round
+    PROGRESS=
     [[ $(run_field .active) != true ]]
+}
+
+# States may be so short that nobody sees them; the gate's verdict stays.
+tell_gate() {
+    local verdict
+    verdict=$(run_field '.gate | select(.) | def short: . * 1e4 | round / 1e4;
+        "gate \(.verdict) on \(.rows) later rows: log loss \(.candidate.logLoss | short), the champion has " +
+        "\(.champion.logLoss | short) (difference between \(.lossDifferenceLow | short) and " +
+        "\(.lossDifferenceHigh | short), up to \(.margin) is allowed)"')
+    [[ -z $verdict || -n $RUN_GATE ]] || say "$verdict"
+    RUN_GATE=$verdict
 }
 
 tell_state() { # STATE
     case $1 in
     DATASET) say "data set: examples of the last $DRIFT_HISTORY_S s, and feature samples for the reference of drift" ;;
     TRAINING) say "training on $(run_field .rows) rows" ;;
-    GATING) say "gate: the candidate against the champion on later rows" ;;
-    REGISTERED) say "passed: version $(run_field .version). $(run_field .gate.verdict)" ;;
+    REQUESTED | GATING | REGISTERED) ;; # the gate's verdict is told
     SHADOW) say "shadow: version $(run_field .version) scores every request unseen" ;;
     CANARY) say "canary: version $(run_field .version) serves a share of the users" ;;
     PROMOTED) say "promoted: version $(run_field .version) is the champion" ;;
@@ -185,7 +194,7 @@ tell_state() { # STATE
 }
 
 follow_run() { # ID SECONDS
-    RUN_ID=$1 RUN_STATE='' RUN_ROUND=''
+    RUN_ID=$1 RUN_STATE='' RUN_ROUND='' RUN_GATE=''
     await "$2" "end of run $1" run_has_ended
     [[ $(run_field .state) == PROMOTED ]]
 }
@@ -269,8 +278,9 @@ tell_alerts() { # WHEN
         [[ -n $kind && -z ${TOLD[$kind/$stream]:-} ]] || continue
         TOLD[$kind/$stream]=1
         ALERTED+=" $kind"
-        ((++ALERT_COUNT > DRIFT_ALERTS_TOLD)) && [[ $kind != concept && $kind != score ]] ||
+        if ((++ALERT_COUNT <= DRIFT_ALERTS_TOLD)) || [[ $kind == concept ]]; then
             say "ALERT $1: $(describe_alert "$kind" "$stream" "$effect" "$harm" "$psi")"
+        fi
     done < <(alerts "$CHAMPION" "$SINCE")
 }
 
@@ -285,7 +295,10 @@ is_alarmed() { # KIND...
 
 # By the alert of the loss, or by windows of live quality that asked for a training before it.
 harm_is_known() {
-    is_alarmed concept || has_asked
+    is_alarmed concept || has_asked && return
+    measure_quality "$CHAMPION" "$SINCE" || true
+    PROGRESS="no alert of the loss yet; normalised entropy since the drift: ${ENTROPY:-no window yet}"
+    return 1
 }
 
 stage_alarm() {
@@ -380,6 +393,7 @@ drift_scenario() {
     declare -gA TOLD=()
     trap 'exit 130' INT TERM
     drift_print_settings
+    DRIFT_TIMES+=("$(printf '%6.1f s  %s' "$(drift_seconds)" "services, workers, a first model (without the build)")")
     stage_past
     stage_calm
     stage_drift
