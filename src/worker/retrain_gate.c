@@ -19,6 +19,7 @@
 #define CALIBRATION_FACTOR 1.5
 #define MISSING_SHARE_MAX  0.0
 #define SCORE_PSI_MAX      2.0 // unless it is proven better
+#define RANKING_KEPT       0.8 // of what the champion's area had over 1/2 at training
 
 static void add_check(struct gw_retrain_gate *gate, struct gw_gate_check check, const char *name)
 {
@@ -78,6 +79,21 @@ static void judge_heads(struct gw_retrain_gate *gate)
     }
 }
 
+// Labels of which a part is noise can be learned: who believes less in himself loses less on them, but ranks no better.
+static void check_ranking(struct gw_retrain_gate *gate)
+{
+    const struct gw_retrain_gate_head *primary = &gate->heads[0];
+    const double trained =
+        gw_retrain_trained(gw_bundle_info(gate->options->champion)->metadata_json, primary->name, "auc");
+    const double now = primary->champion_measures.auc_interval.high;
+    if (now < 0.5 + RANKING_KEPT * (trained - 0.5)) { // not where one of them is not known
+        const double auc = primary->candidate_measures.auc;
+        const struct gw_gate_check check = {
+            .name = "ranking", .passed = auc > now, .value = auc, .low = now, .high = 1.0};
+        add_check(gate, check, NULL);
+    }
+}
+
 static void check_primary(struct gw_retrain_gate *gate)
 {
     const struct gw_retrain_gate_options *options = gate->options;
@@ -90,6 +106,7 @@ static void check_primary(struct gw_retrain_gate *gate)
     gw_gate_check_informs(measures, informs);
     add_check(gate, informs[0], NULL);
     add_check(gate, informs[1], NULL);
+    check_ranking(gate);
     add_check(gate, gw_gate_check_prior(measures, options->train_rate, PRIOR_FACTOR), NULL);
     if (!isnan(rate)) {
         add_check(gate, gw_gate_check_prior(measures, rate, CHAMPION_FACTOR), "prior_of_champion");

@@ -16,7 +16,10 @@
 // the base rate does not), give numbers, be calibrated, and the share of positives must be what was learned and what
 // the champion was trained on. Its scores must be distributed like the champion's, but widely (a stability index of 2
 // is another distribution altogether), and not at all once it is proven better: after a change of concept other scores
-// are what was wanted. The index is recorded in any case. And the registry must have room for the bundle.
+// are what was wanted. The index is recorded in any case. Where the champion ranks much worse than at its training (a
+// fifth of its area over 1/2 is gone, 95 % sure), the candidate must rank better than it does: else it has learned but
+// to be less sure, of labels that are noisier. Whether the world is or the labels are broken, people must say. And the
+// registry must have room for the bundle.
 // That served margins are the trainer's, bit by bit, gw_bundle_load has proven.
 #pragma once
 

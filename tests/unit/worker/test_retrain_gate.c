@@ -220,6 +220,32 @@ static void a_small_improvement_passes_on_five_thousand_rows(void **state)
     gw_bundle_unref(flat);
 }
 
+// Labels of much noise: the candidate is right not to be as sure as the champion, but ranks as it does.
+static void a_candidate_that_is_only_less_sure_fails_where_ranking_was_lost(void **state)
+{
+    (void)state;
+    struct gw_retrain_verdict verdict;
+    struct gw_bundle *sure = make_bundle("sure", 9, "{}");
+    struct gw_bundle *ranked = make_bundle("ranked", 9, "{\"heads\":{\"is_favorited\":{\"trees\":1,\"auc\":0.97}}}");
+    assert_true(decide_on(many_path, directory, truth, sure, 0.77, &verdict));
+    gw_buf_deinit(&verdict.json);
+    assert_false(decide_on(many_path, directory, truth, ranked, 0.77, &verdict));
+    assert_non_null(strstr(verdict.reason, "gate PASS"));
+    assert_non_null(strstr(verdict.reason, "check ranking failed"));
+    gw_buf_deinit(&verdict.json);
+    gw_bundle_unref(sure);
+    gw_bundle_unref(ranked);
+}
+
+static void a_candidate_that_ranks_better_passes_where_ranking_was_lost(void **state)
+{
+    (void)state;
+    char reason[512];
+    struct gw_bundle *turned = make_bundle("turned", -3, "{\"heads\":{\"is_favorited\":{\"trees\":1,\"auc\":0.9}}}");
+    assert_true(decide(truth, turned, 0.6, reason));
+    gw_bundle_unref(turned);
+}
+
 // Of what it is about, the candidate is right; of the rest it believes the opposite.
 static void another_head_that_fails_fails_the_candidate(void **state)
 {
@@ -280,6 +306,8 @@ int main(void)
         cmocka_unit_test(a_prior_that_is_not_what_was_learned_fails),
         cmocka_unit_test(a_prior_that_the_champion_never_saw_fails),
         cmocka_unit_test(a_small_improvement_passes_on_five_thousand_rows),
+        cmocka_unit_test(a_candidate_that_is_only_less_sure_fails_where_ranking_was_lost),
+        cmocka_unit_test(a_candidate_that_ranks_better_passes_where_ranking_was_lost),
         cmocka_unit_test(another_head_that_fails_fails_the_candidate),
         cmocka_unit_test(other_scores_are_recorded_and_stop_only_who_is_not_proven_better),
         cmocka_unit_test(a_bundle_that_the_registry_has_no_room_for_fails),
