@@ -8,7 +8,6 @@
 #include "records/feature_sample.h"
 #include "records/model_quality.h"
 
-#include <dirent.h>
 #include <signal.h>
 
 enum { SAMPLES = 1500 };
@@ -289,32 +288,9 @@ static void decay_of_the_champions_quality_asks_once(void **state)
     retrain_end();
 }
 
-// The trainer of the worker: its only child.
-static pid_t trainer_of(struct proc *proc)
-{
-    char path[128];
-    long pid = 0;
-    snprintf(path, sizeof path, "/proc/%ld/task", proc_pid(proc));
-    DIR *tasks = opendir(path);
-    assert_non_null(tasks);
-    for (struct dirent *task = readdir(tasks); task != NULL && pid == 0; task = readdir(tasks)) {
-        char children[512];
-        snprintf(children, sizeof children, "%s/%s/children", path, task->d_name);
-        FILE *file = fopen(children, "r");
-        if (file != NULL) {
-            if (fscanf(file, "%ld", &pid) != 1) {
-                pid = 0;
-            }
-            fclose(file);
-        }
-    }
-    closedir(tasks);
-    return (pid_t)pid;
-}
-
 static bool has_trainer(void *context)
 {
-    return trainer_of(context) != 0;
+    return proc_child(context) != 0;
 }
 
 // False also for one that is dead and that nobody has reaped: its parent is dead, too.
@@ -340,7 +316,9 @@ static void a_killed_trainer_is_started_again(void **state)
     worker = cluster_run_ready(&cluster, "retrain", NULL);
     retrain_send(TEST_MODEL_NAME, "killed");
     wait_until(has_trainer, worker.proc, RETRAIN_WAIT_MS, "the trainer to start");
-    kill(trainer_of(worker.proc), SIGKILL);
+    long trainer = proc_child(worker.proc);
+    assert_true(trainer > 0);
+    kill((pid_t)trainer, SIGKILL);
     struct gw_run run = retrain_wait_for("retrain_requests-0-0", GW_RUN_PROMOTED);
     assert_true(run.trainings >= 2);
     assert_int_equal(run.version, 2);
@@ -358,7 +336,7 @@ static void another_worker_takes_over_what_a_killed_one_drove(void **state)
     retrain_send(TEST_MODEL_NAME, "taken over");
     wait_until(has_trainer, first.proc, RETRAIN_WAIT_MS, "the trainer to start");
     worker = cluster_run(&cluster, "retrain", (const char *const[]){"worker.instance=b", NULL});
-    pid_t trainer = trainer_of(first.proc);
+    pid_t trainer = (pid_t)proc_child(first.proc);
     proc_kill(first.proc);
     struct gw_run run = retrain_wait_for("retrain_requests-0-0", GW_RUN_PROMOTED);
     assert_int_equal(run.attempt, 2);

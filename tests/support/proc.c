@@ -7,6 +7,7 @@
 #include "base/macros.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -119,6 +120,30 @@ long proc_pid(const struct proc *proc)
 {
     assert_true(proc->pid > 0);
     return (long)proc->pid;
+}
+
+long proc_child(const struct proc *proc)
+{
+    char path[64];
+    long pid = 0;
+    snprintf(path, sizeof path, "/proc/%ld/task", proc_pid(proc));
+    DIR *tasks = opendir(path);
+    for (const struct dirent *task = tasks != NULL ? readdir(tasks) : NULL; task != NULL && pid == 0;
+         task = readdir(tasks)) {
+        char children[512];
+        snprintf(children, sizeof children, "%s/%s/children", path, task->d_name);
+        FILE *file = fopen(children, "r");
+        if (file != NULL) {
+            if (fscanf(file, "%ld", &pid) != 1) {
+                pid = 0;
+            }
+            fclose(file);
+        }
+    }
+    if (tasks != NULL) {
+        closedir(tasks);
+    }
+    return pid;
 }
 
 void proc_signal(struct proc *proc, int signal_number)

@@ -16,6 +16,7 @@ struct proc *proc_start(const char *name, const char *const *argv, const char *l
 
 bool proc_running(struct proc *proc);   // reaps it when it has ended
 long proc_pid(const struct proc *proc); // of one that runs
+long proc_child(const struct proc *proc); // of its child, when it has one; 0: none
 
 // Sends the signal; the child may live on (SIGSTOP, SIGCONT, SIGTERM).
 void proc_signal(struct proc *proc, int signal_number);
