@@ -6,12 +6,10 @@
 // (monitor_concept.c).
 //
 //   - A version whose newest sample is more than `idle_ms` older than another one's of the same model is retired: its
-//   open
-//     alerts close and its entries go. The same happens to the version sampled longest ago when there are more than
+//     open alerts close and its entries go. So is the version sampled longest ago when there are more than
 //     `versions_max`. Which version that is follows from the watches' states, so a replay retires the same ones.
 //   - Entries that cannot be put back (of another build, or whose reference is gone) are taken out by the next flush,
-//   and
-//     their watch starts anew; that is logged.
+//     and their watch starts anew; that is logged. Alerts that were open then get no close.
 //
 // One owning thread.
 #pragma once
