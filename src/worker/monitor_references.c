@@ -165,9 +165,10 @@ static gw_status fetch(struct gw_monitor_references *references, const char *dig
                        gw_err *err)
 {
     char path[PATH_BYTES];
+    gw_status status = GW_OK;
     *ret_bundle = NULL;
     for (int attempt = 0; attempt < FETCHES; attempt++) {
-        gw_status status = gw_artefacts_fetch(references->registry, references->cache, digest, path, sizeof path, err);
+        status = gw_artefacts_fetch(references->registry, references->cache, digest, path, sizeof path, err);
         if (status == GW_E_NOT_FOUND || status == GW_E_MISMATCH) {
             return GW_OK;
         }
@@ -179,7 +180,9 @@ static gw_status fetch(struct gw_monitor_references *references, const char *dig
             return status;
         }
     }
-    return GW_OK;
+    // What cannot even be read (no descriptors, a failing disk) says nothing about the bundle, and passes.
+    bool is_damage = status == GW_E_MISMATCH || gw_status_class(status) == GW_CLASS_RECORD;
+    return is_damage ? GW_OK : gw_fail_context(err, GW_E_UNAVAILABLE, "models on this disk");
 }
 
 static bool names_agree(const struct gw_drift_profile *profile, const struct gw_bundle_info *info)
