@@ -8,8 +8,8 @@
 // idle_ms behind (partitions of label were that far apart) are left out.
 //
 // Only final labels count: one that is not may yet become a positive. Weights are not used: which rows of a lane are
-// sampled is chosen by a hash in which the outcome has no part. But lanes have shares of their own (score.served_sample,
-// score.served_sample_sync), and the trainer thins the rows of a baseline to equal weights: where the lanes' traffic
+// sampled is chosen by a hash in which the outcome has no part. But lanes have shares of their own (served_sample and
+// served_sample_sync of score), and the trainer thins the rows of a baseline to equal weights: where the lanes' traffic
 // differs in how hard it is to predict, its mix looks like a change of concept unless both have the same share.
 //
 // Only record times count and only this topic is read, so what is said follows from the log and the references alone.
