@@ -174,7 +174,7 @@ run_has_ended() {
 tell_gate() {
     local verdict
     verdict=$(run_field '.gate | select(.) | def short: . * 1e4 | round / 1e4;
-        "gate \(.verdict) on \(.rows) later rows: log loss \(.candidate.logLoss | short), the champion has " +
+        "gate, on \(.rows) later rows: log loss \(.candidate.logLoss | short), the champion has " +
         "\(.champion.logLoss | short) (difference between \(.lossDifferenceLow | short) and " +
         "\(.lossDifferenceHigh | short), up to \(.margin) is allowed)"')
     [[ -z $verdict || -n $RUN_GATE ]] || say "$verdict"
@@ -182,6 +182,7 @@ tell_gate() {
 }
 
 tell_state() { # STATE
+    local verdict
     case $1 in
     DATASET) say "data set: examples of the last $DRIFT_HISTORY_S s, and feature samples for the reference of drift" ;;
     TRAINING) say "training on $(run_field .rows) rows" ;;
@@ -189,6 +190,10 @@ tell_state() { # STATE
     SHADOW) say "shadow: version $(run_field .version) scores every request unseen" ;;
     CANARY) say "canary: version $(run_field .version) serves a share of the users" ;;
     PROMOTED) say "promoted: version $(run_field .version) is the champion" ;;
+    REFUSED)
+        verdict=$(run_field .verdict)
+        say "refused: ${verdict#*margin *; }" # the numbers before that are told
+        ;;
     *) say "$1: $(run_field .verdict)" ;;
     esac
 }
@@ -383,7 +388,7 @@ Everything goes on: the traffic is that of the new world, version $CHAMPION is w
               godwit drift alerts; godwit drift show $MODEL; godwit drift promise $MODEL
               godwit runs list; godwit models history $MODEL
   logs        $DIR/log/godwit.log, traffic.log
-  stop        $(command_line stop)
+  stop        $(command_line stop)   (not made to be left on for days)
   delete      $(command_line reset)
 TEXT
 }
