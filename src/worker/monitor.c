@@ -285,6 +285,7 @@ static gw_status make_lane(const struct gw_runtime *runtime, uint32_t slot, stru
         return gw_fail(err, GW_E_MEMORY, "no memory for monitor");
     }
     lane->runtime = runtime;
+    lane->slot = slot;
     gw_status status = init(lane, err);
     if (status != GW_OK) {
         free_lane(lane);

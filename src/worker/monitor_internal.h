@@ -65,6 +65,7 @@ struct gw_monitor_pending {
 
 struct gw_monitor_lane {
     const struct gw_runtime *runtime;
+    uint32_t slot;
     struct gw_monitor_quality_options quality_options;
     struct gw_monitor_concept_options concept_options;
     struct gw_monitor_features_options features_options;

@@ -34,6 +34,25 @@ static bool make_outcomes(struct gw_monitor_metrics *to, struct gw_metrics *metr
     return made;
 }
 
+// By lane: lanes count into the same counters, but would set each other's gauges.
+static bool make_gauges(struct gw_monitor_metrics *to, struct gw_metrics *metrics, uint32_t slot)
+{
+    char lane[32];
+    char of_features[64];
+    char of_concept[64];
+    snprintf(lane, sizeof lane, "lane=\"%u\"", slot);
+    snprintf(of_features, sizeof of_features, "%s,watch=\"features\"", lane);
+    snprintf(of_concept, sizeof of_concept, "%s,watch=\"concept\"", lane);
+    to->open_windows = gw_metrics_gauge(metrics, "godwit_monitor_open_windows", lane, "Quality windows that are open.");
+    to->watched_features = gw_metrics_gauge(metrics, "godwit_monitor_watched_versions", of_features,
+                                            "Versions that are watched for drift.");
+    to->watched_concept = gw_metrics_gauge(metrics, "godwit_monitor_watched_versions", of_concept,
+                                           "Versions that are watched for drift.");
+    to->open_alerts = gw_metrics_gauge(metrics, "godwit_monitor_open_alerts", lane, "Alerts that are open.");
+    return to->open_windows != NULL && to->watched_features != NULL && to->watched_concept != NULL &&
+           to->open_alerts != NULL;
+}
+
 gw_status gw_monitor_metrics_init(struct gw_monitor_lane *lane, gw_err *err)
 {
     struct gw_metrics *metrics = lane->runtime->metrics;
@@ -49,15 +68,9 @@ gw_status gw_monitor_metrics_init(struct gw_monitor_lane *lane, gw_err *err)
                                            "Entries of monitor_state written and committed.");
     to->state_bytes =
         gw_metrics_counter(metrics, "godwit_monitor_state_bytes_total", "", "Bytes of these, keys included.");
-    to->open_windows = gw_metrics_gauge(metrics, "godwit_monitor_open_windows", "", "Quality windows that are open.");
-    to->watched_features = gw_metrics_gauge(metrics, "godwit_monitor_watched_versions", "watch=\"features\"",
-                                            "Versions that are watched for drift.");
-    to->watched_concept = gw_metrics_gauge(metrics, "godwit_monitor_watched_versions", "watch=\"concept\"",
-                                           "Versions that are watched for drift.");
-    to->open_alerts = gw_metrics_gauge(metrics, "godwit_monitor_open_alerts", "", "Alerts that are open.");
+    made = make_gauges(to, metrics, lane->slot) && made;
     made = made && to->unknown_heads != NULL && to->records != NULL && to->alerts != NULL &&
-           to->state_entries != NULL && to->state_bytes != NULL && to->open_windows != NULL &&
-           to->watched_features != NULL && to->watched_concept != NULL && to->open_alerts != NULL;
+           to->state_entries != NULL && to->state_bytes != NULL;
     return made ? GW_OK : gw_fail(err, GW_E_MEMORY, "no memory for metrics");
 }
 

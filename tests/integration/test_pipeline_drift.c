@@ -643,7 +643,7 @@ static void a_version_served_no_more_closes_its_alerts(void **state)
     }
     assert_string_equal(alerts.state, "close");
     wait_settled();
-    assert_true(cluster_metric(&monitor, "godwit_monitor_watched_versions{watch=\"features\"}") == 0);
+    assert_true(cluster_metric(&monitor, "godwit_monitor_watched_versions{lane=\"0\",watch=\"features\"}") == 0);
     cluster_stop(&monitor);
     assert_said_once(&alerts);
 }
