@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: MIT
-// A small world for tests of the whole loop: the test plays what serves and what labels, everything else is real.
+// Tests of the whole loop: the test plays what serves and what labels, everything else is real.
 //
-// A row is six features and an outcome that follows from them by a law. The champion of the moment scores it, and its
-// record goes to each of training_examples, label_samples and feature_samples. Version 1 is trained by godwit-train on
-// rows of law A, once a program. Header only.
+// The champion of the moment scores a row of the world (loop_world.h), and its record goes to each of
+// training_examples, label_samples and feature_samples. Version 1 is trained by godwit-train on rows of law A, once a
+// program. Header only.
 #pragma once
 
+#include "integration/loop_world.h"
 #include "support/postgres_server.h"
 #include "support/records.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "base/mem.h"
-#include "base/rng.h"
 #include "label/bits.h"
-#include "model/examples.h"
 #include "model/scorer.h"
-#include "quality/head_quality.h"
 #include "records/drift_alert.h"
 #include "records/feature_sample.h"
 #include "records/label_sample.h"
@@ -28,39 +25,18 @@
 
 #include <ftw.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define LOOP_MODEL "loop-ranker"
-#define LOOP_HEAD  "is_favorited"
-#define LOOP_TREES "60" // of every training
-#define LOOP_DEPTH "4"
-#define LOOP_ETA   "0.2"
-
 enum {
-    LOOP_FEATURES = 6,
     LOOP_TRAINED_ROWS = 60000, // of version 1: a fifth of them is the baseline of its loss, which takes 10,000
     LOOP_ROWS_MIN = 16000,     // of a training
     LOOP_PORTION = 2000,       // rows between two looks
     LOOP_TRICKLE = 100,        // when there are rows enough
     LOOP_PAUSE_MS = 100,       // between trickles
-    LOOP_WAIT_MS = 120000,
     LOOP_ALERTS_MAX = 1024,
     LOOP_RUNS_MAX = 64,
 };
-
-enum loop_law {
-    LOOP_LAW_A,
-    LOOP_LAW_B,      // the same rate, all weights turned round
-    LOOP_NOISE,      // outcomes follow from nothing, at the same rate
-    LOOP_COIN,       // each outcome is turned round or not by a coin: another rate
-    LOOP_HALF_NOISE, // half of the outcomes follow from nothing
-};
-
-static const char *const loop_features[LOOP_FEATURES] = {"user.follower_count",   "tweet.favs_total",
-                                                         "tweet.fav_rate",        "tweet.text_length",
-                                                         "author.follower_count", "request.source_score"};
 
 struct loop_alert {
     char id[64];
@@ -70,10 +46,7 @@ struct loop_alert {
 };
 
 static struct {
-    char folder[64]; // of the program: bundles that were trained once
-    char version_1[96];
-    struct gw_rng rng;
-    // Of the test at hand.
+    char version_1[96]; // directory of its bundle; all else is of the test at hand
     struct cluster cluster;
     struct gw_registry *registry;
     struct gw_arena arena;
@@ -91,129 +64,6 @@ static struct {
     uint64_t put_us;
     uint64_t sampled; // to monitor, of each kind
 } loop;
-
-// ---- rows -----------------------------------------------------------------------------------------------------------
-
-struct loop_row {
-    float features[LOOP_FEATURES];
-    bool positive;
-};
-
-static inline double loop_sigmoid(double x)
-{
-    return 1 / (1 + exp(-x));
-}
-
-static inline struct loop_row loop_draw(enum loop_law law)
-{
-    static const double weights[LOOP_FEATURES] = {1.2, -0.9, 0.7, -0.5, 0.4, 0.2};
-    static const double offset = -1;
-    static const double rate = 0.34; // of laws A and B
-    struct loop_row row;
-    double sum = 0;
-    for (size_t f = 0; f < LOOP_FEATURES; f++) {
-        row.features[f] = (float)gw_rng_normal(&loop.rng);
-        sum += weights[f] * (double)row.features[f];
-    }
-    double chance = loop_sigmoid(offset + sum);
-    if (law == LOOP_LAW_B) {
-        chance = loop_sigmoid(offset - sum);
-    } else if (law == LOOP_NOISE || (law == LOOP_HALF_NOISE && gw_rng_below(&loop.rng, 2) == 0)) {
-        chance = rate;
-    } else if (law == LOOP_COIN) {
-        chance = 0.5;
-    }
-    row.positive = gw_rng_double(&loop.rng) < chance;
-    return row;
-}
-
-// ---- training directly ----------------------------------------------------------------------------------------------
-
-static inline void loop_write_rows(const char *path, enum loop_law law, size_t count)
-{
-    const struct gw_examples_header header = {.feature_count = LOOP_FEATURES,
-                                              .feature_names = loop_features,
-                                              .label_count = GW_LABEL_COUNT,
-                                              .label_names = gw_label_names,
-                                              .layout = ""};
-    struct gw_examples_writer *writer = NULL;
-    gw_err err = {0};
-    assert_ok_err(gw_examples_writer_new(path, &header, &writer, &err), &err);
-    for (size_t i = 0; i < count; i++) {
-        struct loop_row row = loop_draw(law);
-        const struct gw_example example = {.time_ms = 1700000000000 + (int64_t)i,
-                                           .label_bits = row.positive ? GW_LABEL_BIT(FAVORITED) : 0,
-                                           .weight = 1,
-                                           .features = row.features};
-        assert_ok_err(gw_examples_append(writer, &example, &err), &err);
-    }
-    assert_ok_err(gw_examples_finish(writer, &err), &err);
-    gw_examples_writer_free(writer);
-}
-
-// Writes <folder>/<name>, a bundle that godwit-train made of so many rows of the law, and gives its path.
-static inline void loop_train(const char *name, enum loop_law law, size_t count, char ret_path[96])
-{
-    char rows[128];
-    char log[128];
-    char program[512];
-    const char *binaries = getenv("GODWIT_BINARY_DIR");
-    assert_non_null(binaries);
-    snprintf(ret_path, 96, "%s/%.20s", loop.folder, name);
-    snprintf(rows, sizeof rows, "%s.gwex", ret_path);
-    snprintf(log, sizeof log, "%s.log", ret_path);
-    snprintf(program, sizeof program, "%s/godwit-train", binaries);
-    loop_write_rows(rows, law, count);
-    const char *const argv[] = {program,    "--rows",  rows,      "--out",     ret_path,   "--model",
-                                LOOP_MODEL, "--heads", LOOP_HEAD, "--trees",   LOOP_TREES, "--depth",
-                                LOOP_DEPTH, "--eta",   LOOP_ETA,  "--threads", "1",        NULL};
-    struct proc *trainer = proc_start("godwit-train", argv, log);
-    if (proc_wait(trainer, LOOP_WAIT_MS) != 0) {
-        proc_print_log(trainer);
-        fail_msg("godwit-train failed");
-    }
-    remove(rows);
-}
-
-// ---- measuring ------------------------------------------------------------------------------------------------------
-
-static inline float loop_predict(const struct gw_scorer *scorer, const float *features)
-{
-    float margin = 0;
-    float probability = 0;
-    gw_scorer_margins(scorer, features, LOOP_FEATURES, 1, &margin);
-    gw_scorer_finish(scorer, &margin, 1, &probability, NULL, NULL);
-    return probability;
-}
-
-// Of both bundles on the same fresh rows.
-static inline void loop_measure(struct gw_bundle *const bundles[2], enum loop_law law, size_t count,
-                                double ret_entropies[2])
-{
-    struct gw_head_quality *quality[2];
-    struct gw_scorer *scorers[2];
-    gw_err err = {0};
-    for (int b = 0; b < 2; b++) {
-        quality[b] = gw_head_quality_new();
-        assert_non_null(quality[b]);
-        assert_ok_err(gw_scorer_new(bundles[b], NULL, LOOP_FEATURES, &scorers[b], &err), &err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct loop_row row = loop_draw(law);
-        for (int b = 0; b < 2; b++) {
-            const struct gw_head_row scored = {
-                .prediction = (double)loop_predict(scorers[b], row.features), .weight = 1, .positive = row.positive};
-            assert_ok_err(gw_head_quality_add(quality[b], &scored, &err), &err);
-        }
-    }
-    for (int b = 0; b < 2; b++) {
-        struct gw_head_measures measures;
-        gw_head_quality_measure(quality[b], &measures);
-        ret_entropies[b] = measures.normalised_entropy;
-        gw_head_quality_free(quality[b]);
-        gw_scorer_free(scorers[b]);
-    }
-}
 
 // ---- the registry ---------------------------------------------------------------------------------------------------
 
@@ -253,24 +103,32 @@ static inline void loop_forget_champion(void)
     loop.champion = 0;
 }
 
-// Serves with who is champion now; as before while the database is away, as a scorer would.
-static inline void loop_follow(void)
+// From now on this version serves; false, and all is as before, while the database is away.
+static inline bool loop_use(int32_t number)
 {
     struct gw_registry_version version;
     char cache[320];
     gw_err err = {0};
-    const int32_t champion = loop_champion();
-    if (champion == 0 || champion == loop.champion ||
-        gw_registry_get_version(loop.registry, LOOP_MODEL, champion, &loop.arena, &version, NULL) != GW_OK) {
-        return;
+    gw_arena_clear(&loop.arena);
+    if (gw_registry_get_version(loop.registry, LOOP_MODEL, number, &loop.arena, &version, NULL) != GW_OK) {
+        return false;
     }
     loop_forget_champion();
     snprintf(cache, sizeof cache, "%s/served", loop.cluster.directory);
     assert_ok_err(gw_retrain_load_artefact(loop.registry, cache, version.digest, &loop.bundle, &err), &err);
     assert_ok_err(gw_scorer_new(loop.bundle, NULL, LOOP_FEATURES, &loop.scorer, &err), &err);
     loop.layout = (int64_t)gw_bundle_layout(gw_bundle_info(loop.bundle));
-    loop.champion = champion;
-    loop.served_ms = loop.served_ms > 0 ? gw_clock_wall_ms() : 0; // nothing was served by it before
+    loop.champion = number;
+    return true;
+}
+
+// Who is champion now serves; as before while the database is away, as a scorer would.
+static inline void loop_follow(void)
+{
+    const int32_t champion = loop_champion();
+    if (champion != 0 && champion != loop.champion && loop_use(champion)) {
+        loop.served_ms = loop.served_ms > 0 ? gw_clock_wall_ms() : 0; // nothing was served by it before
+    }
 }
 
 static inline const struct gw_run *loop_runs(size_t *ret_count)
@@ -477,9 +335,9 @@ static inline int loop_setup(void **state)
     const char *chosen = getenv("GODWIT_TEST_SEED");
     const uint64_t seed = chosen != NULL ? strtoull(chosen, NULL, 10) : (uint64_t)gw_clock_wall_us();
     print_message("GODWIT_TEST_SEED=%" PRIu64 "\n", seed);
-    gw_rng_init(&loop.rng, seed);
-    snprintf(loop.folder, sizeof loop.folder, "/tmp/godwit-loop-XXXXXX");
-    assert_non_null(mkdtemp(loop.folder));
+    gw_rng_init(&loop_world.rng, seed);
+    snprintf(loop_world.folder, sizeof loop_world.folder, "/tmp/godwit-loop-XXXXXX");
+    assert_non_null(mkdtemp(loop_world.folder));
     loop_train("version-1", LOOP_LAW_A, LOOP_TRAINED_ROWS, loop.version_1);
     return 0;
 }
@@ -495,7 +353,7 @@ static inline int loop_remove_one(const char *path, const struct stat *info, int
 static inline int loop_teardown(void **state)
 {
     (void)state;
-    return nftw(loop.folder, loop_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return nftw(loop_world.folder, loop_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 // A cluster in which version 1 is champion. Starts nothing.
