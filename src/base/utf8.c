@@ -3,6 +3,8 @@
 
 #include "base/check.h"
 
+#include <string.h>
+
 static bool is_continuation(uint8_t byte)
 {
     return (byte & 0xc0) == 0x80;
@@ -53,6 +55,15 @@ bool gw_utf8_valid(const void *data, size_t size)
         at += length;
     }
     return true;
+}
+
+size_t gw_utf8_fit(const char *text, size_t bytes_max)
+{
+    size_t size = strnlen(text, bytes_max);
+    while (size > 0 && is_continuation((uint8_t)text[size])) {
+        size--;
+    }
+    return size;
 }
 
 size_t gw_utf8_encode(uint32_t code_point, uint8_t *to)

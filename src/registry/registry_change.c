@@ -282,12 +282,8 @@ gw_status gw_change_append(struct gw_change *change, const struct gw_change_even
     }
     struct gw_change_event *to = &change->events[change->event_count++];
     *to = *event;
-    // Cut at a whole character.
     const char *text = reason != NULL ? reason : change->said->reason;
-    size_t size = strnlen(text, sizeof to->reason - 1);
-    while (size > 0 && ((uint8_t)text[size] & 0xc0) == 0x80) {
-        size--;
-    }
+    size_t size = gw_utf8_fit(text, sizeof to->reason - 1);
     memcpy(to->reason, text, size);
     to->reason[size] = '\0';
     return GW_OK;

@@ -88,5 +88,16 @@ static void utf8_accepts_exactly_the_scalar_values(void **state)
     assert_false(gw_utf8_valid("a\xc3\xa9\xe2\x82", 5));
 }
 
+static void utf8_is_cut_between_characters(void **state)
+{
+    (void)state;
+    static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"; // of 1 to 4 bytes
+    static const size_t fits[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10, 10};
+    for (size_t i = 0; i < GW_COUNT_OF(fits); i++) {
+        assert_int_equal(gw_utf8_fit(text, i), fits[i]);
+    }
+    assert_int_equal(gw_utf8_fit("", 5), 0);
+}
+
 GW_TESTS(buffer_grows_and_keeps_its_content, failed_growth_leaves_the_buffer_as_it_was, slices_compare_by_content,
-         loads_and_stores_name_their_byte_order, utf8_accepts_exactly_the_scalar_values)
+         loads_and_stores_name_their_byte_order, utf8_accepts_exactly_the_scalar_values, utf8_is_cut_between_characters)
