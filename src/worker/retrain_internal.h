@@ -82,8 +82,10 @@ GW_CHECK gw_status gw_retrain_step_registered(struct gw_retrain_step *step, gw_e
 GW_CHECK gw_status gw_retrain_step_shadow(struct gw_retrain_step *step, gw_err *err);
 GW_CHECK gw_status gw_retrain_step_canary(struct gw_retrain_step *step, gw_err *err);
 
-// Ends shadow or split as far as there is one, and the run as CANCELLED.
+// Ends shadow or split as far as there is one, and the run as CANCELLED; as PROMOTED when its version is the champion.
 GW_CHECK gw_status gw_retrain_cancel(struct gw_retrain_step *step, gw_err *err);
+// The same for a run that cannot go on.
+GW_CHECK gw_status gw_retrain_fail(struct gw_retrain_step *step, const char *verdict, gw_err *err);
 
 void gw_retrain_remove_tree(const char *path);
 GW_CHECK gw_status gw_retrain_make_directory(const char *path, gw_err *err);

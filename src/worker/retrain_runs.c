@@ -90,7 +90,7 @@ static void drive(struct gw_retrain_step *step)
     }
     char verdict[GW_ERR_MESSAGE_BYTES];
     snprintf(verdict, sizeof verdict, "%s", err.message);
-    if (gw_retrain_end(step, GW_RUN_FAILED, verdict, &err) != GW_OK) {
+    if (gw_retrain_fail(step, verdict, &err) != GW_OK) {
         gw_log_warn("retrain.not_recorded", "run=%s reason='%s'", step->claim->id, err.message);
     }
 }

@@ -3,6 +3,8 @@
 #include "worker/retrain_internal.h"
 
 #include "base/faults.h"
+#include "base/log.h"
+#include "base/utf8.h"
 #include "worker/retrain_gate.h"
 
 #include <math.h>
@@ -154,23 +156,47 @@ gw_status gw_retrain_step_registered(struct gw_retrain_step *step, gw_err *err)
     return gw_retrain_move(step, GW_RUN_SHADOW, &moved, err);
 }
 
+static gw_status end_promoted(struct gw_retrain_step *step, gw_err *err)
+{
+    char verdict[GW_RUN_TEXT_BYTES];
+    snprintf(verdict, sizeof verdict, "version %d promoted; %.900s", step->run->version, step->run->verdict);
+    return gw_retrain_end(step, GW_RUN_PROMOTED, verdict, err);
+}
+
 static gw_status promote(struct gw_retrain_step *step, const struct gw_registry_model *model, gw_err *err)
 {
     char key[GW_RUN_ID_BYTES + 16];
     char reason[GW_RUN_TEXT_BYTES];
-    char verdict[GW_RUN_TEXT_BYTES];
     struct gw_registry_outcome outcome = {0};
     snprintf(key, sizeof key, "promote:%s", step->run->id);
-    snprintf(reason, sizeof reason, "run %s passed its gate (%.600s)", step->run->id, step->run->reason);
-    snprintf(verdict, sizeof verdict, "version %d promoted; %.900s", step->run->version, step->run->verdict);
+    snprintf(reason, sizeof reason, "run %s passed its gate (%.*s)", step->run->id,
+             (int)gw_utf8_fit(step->run->reason, 600), step->run->reason);
     const struct gw_registry_change change = {
         .actor = GW_RETRAIN_ACTOR, .reason = reason, .if_revision = model->revision, .idempotency_key = key};
     GW_TRY(gw_registry_promote(step->self->registry, step->run->model, step->run->version, &change, &outcome, err));
     (void)gw_fault_hit("retrain.promoted");
-    return gw_retrain_end(step, GW_RUN_PROMOTED, verdict, err);
+    return end_promoted(step, err);
 }
 
-// Gives the version's share back to the champion; other canaries keep theirs.
+// The shares of other canaries, which keep them whatever becomes of the version; borrows from *ret_route.
+static gw_status find_other_shares(struct gw_retrain_step *step, struct gw_route *ret_route,
+                                   struct gw_registry_share ret_shares[GW_ROUTE_TARGETS_MAX], size_t *ret_count,
+                                   gw_err *err)
+{
+    size_t count = 0;
+    GW_TRY(gw_registry_route(step->self->registry, step->run->model, ret_route, err));
+    for (uint32_t i = 1; i < ret_route->target_count; i++) {
+        const struct gw_route_version *target = &ret_route->targets[i];
+        if (target->version != step->run->version) {
+            ret_shares[count++] = (struct gw_registry_share){
+                .version = target->version, .weight = target->weight, .variant = target->variant};
+        }
+    }
+    *ret_count = count;
+    return GW_OK;
+}
+
+// Gives the version's share back to the champion.
 static gw_status end_split(struct gw_retrain_step *step, gw_err *err)
 {
     struct gw_route route;
@@ -178,14 +204,7 @@ static gw_status end_split(struct gw_retrain_step *step, gw_err *err)
     struct gw_registry_outcome outcome = {0};
     size_t count = 0;
     const struct gw_registry_change change = {.actor = GW_RETRAIN_ACTOR, .reason = step->run->id};
-    GW_TRY(gw_registry_route(step->self->registry, step->run->model, &route, err));
-    for (uint32_t i = 1; i < route.target_count; i++) {
-        const struct gw_route_version *target = &route.targets[i];
-        if (target->version != step->run->version) {
-            shares[count++] = (struct gw_registry_share){
-                .version = target->version, .weight = target->weight, .variant = target->variant};
-        }
-    }
+    GW_TRY(find_other_shares(step, &route, shares, &count, err));
     return gw_registry_split(step->self->registry, step->run->model, shares, count, &change, &outcome, err);
 }
 
@@ -225,7 +244,8 @@ static gw_status find_reason(struct gw_retrain_step *step, char *reason, size_t 
                                err));
     for (size_t i = 0; i < count; i++) {
         if (events[i].version == step->run->version) {
-            snprintf(reason, size, "%.128s: %.700s", events[i].actor, events[i].reason);
+            snprintf(reason, size, "%.128s: %.*s", events[i].actor, (int)gw_utf8_fit(events[i].reason, 700),
+                     events[i].reason);
             return GW_OK;
         }
     }
@@ -246,12 +266,11 @@ static gw_status end_if_decided(struct gw_retrain_step *step, struct standing *s
                                    &standing->version, err));
     *ret_ended = true;
     if (model->champion == step->run->version) {
-        snprintf(verdict, sizeof verdict, "version %d promoted; %.900s", step->run->version, step->run->verdict);
-        return gw_retrain_end(step, GW_RUN_PROMOTED, verdict, err);
+        return end_promoted(step, err);
     }
     if (version->state == GW_ROLLOUT_REJECTED) {
-        snprintf(verdict, sizeof verdict, "version %d was rejected: %.900s", version->version,
-                 version->rejected_because);
+        snprintf(verdict, sizeof verdict, "version %d was rejected: %.*s", version->version,
+                 (int)gw_utf8_fit(version->rejected_because, 900), version->rejected_because);
         return gw_retrain_end(step, GW_RUN_REFUSED, verdict, err);
     }
     if (model->champion != step->run->parent_version) {
@@ -279,15 +298,19 @@ static gw_status start_canary(struct gw_retrain_step *step, const struct standin
     char reason[GW_RUN_TEXT_BYTES];
     struct gw_registry_outcome outcome = {0};
     double share = gw_config_double(step->self->runtime->config, GW_OPT_RETRAIN_CANARY_SHARE);
-    const struct gw_registry_share canary = {.version = step->run->version,
-                                             .weight = (uint32_t)fmax(1, round(share * GW_ROUTE_BUCKETS))};
+    const uint32_t weight = (uint32_t)fmax(1, round(share * GW_ROUTE_BUCKETS));
+    struct gw_route route;
+    struct gw_registry_share shares[GW_ROUTE_TARGETS_MAX];
+    size_t count = 0;
     snprintf(key, sizeof key, "canary:%s", step->run->id);
     snprintf(reason, sizeof reason, "run %s passed its gate: serves %.4g %% of users before it is promoted",
-             step->run->id, 100.0 * canary.weight / GW_ROUTE_BUCKETS);
+             step->run->id, 100.0 * weight / GW_ROUTE_BUCKETS);
     const struct gw_registry_change change = {
         .actor = GW_RETRAIN_ACTOR, .reason = reason, .if_revision = standing->model.revision, .idempotency_key = key};
     if (standing->version.state != GW_ROLLOUT_CANARY) { // it is one already after a kill, or by somebody's hand
-        GW_TRY(gw_registry_split(step->self->registry, step->run->model, &canary, 1, &change, &outcome, err));
+        GW_TRY(find_other_shares(step, &route, shares, &count, err));
+        shares[count++] = (struct gw_registry_share){.version = step->run->version, .weight = weight};
+        GW_TRY(gw_registry_split(step->self->registry, step->run->model, shares, count, &change, &outcome, err));
         (void)gw_fault_hit("retrain.canary");
     }
     const struct gw_run_change moved = {.shadow_ms = -1, .canary_ms = canary_ms};
@@ -327,7 +350,28 @@ gw_status gw_retrain_step_canary(struct gw_retrain_step *step, gw_err *err)
 gw_status gw_retrain_cancel(struct gw_retrain_step *step, gw_err *err)
 {
     char verdict[200];
+    struct gw_registry_model model = {0};
+    if (step->run->version != 0) {
+        GW_TRY(gw_registry_get_model(step->self->registry, step->run->model, &step->self->arena, &model, err));
+        if (model.champion == step->run->version) {
+            return end_promoted(step, err); // too late
+        }
+    }
     snprintf(verdict, sizeof verdict, "cancelled by %.128s", step->run->cancel_by);
     GW_TRY(withdraw(step, err));
     return gw_retrain_end(step, GW_RUN_CANCELLED, verdict, err);
+}
+
+gw_status gw_retrain_fail(struct gw_retrain_step *step, const char *verdict, gw_err *err)
+{
+    gw_status status = withdraw(step, err);
+    if (gw_status_class(status) == GW_CLASS_RETRY) {
+        return status;
+    }
+    if (status != GW_OK) {
+        gw_log_error("retrain.cannot_withdraw",
+                     "run=%s model=%s version=%d status=%s reason='%s'; end its role by hand", step->run->id,
+                     step->run->model, step->run->version, gw_status_name(status), err->message);
+    }
+    return gw_retrain_end(step, GW_RUN_FAILED, verdict, err);
 }

@@ -148,6 +148,86 @@ static void a_cancelled_run_gives_its_share_back_and_leaves_other_canaries_their
     end();
 }
 
+// Version 2, by somebody's hand.
+static void put_another_canary(uint32_t weight)
+{
+    const struct gw_registry_change change = {.actor = "tester", .reason = "an experiment"};
+    const struct gw_registry_share share = {.version = 2, .weight = weight, .variant = "mine"};
+    struct gw_registry_outcome outcome;
+    gw_err err = {0};
+    assert_int_equal(register_another(), 2);
+    assert_ok_err(gw_registry_split(registry, TEST_MODEL_NAME, &share, 1, &change, &outcome, &err), &err);
+}
+
+static void ask_for_a_run(const char *reason)
+{
+    retrain_put_examples(TRUE_LABELS);
+    worker = cluster_run_ready(&cluster, "retrain", NULL);
+    retrain_send(TEST_MODEL_NAME, reason);
+}
+
+static void canaries_of_others_keep_their_shares_beside_it(void **state)
+{
+    (void)state;
+    retrain_begin(long_canary);
+    put_another_canary(500);
+    ask_for_a_run("beside another one");
+    struct gw_run run = retrain_wait_for(RUN, GW_RUN_CANARY);
+    assert_int_equal(run.version, 3);
+    assert_int_equal(version_of(3).weight, 2000);
+    assert_int_equal(version_of(2).state, GW_ROLLOUT_CANARY);
+    assert_int_equal(version_of(2).weight, 500);
+    assert_string_equal(version_of(2).variant, "mine");
+    assert_int_equal(champion_share(), GW_ROUTE_BUCKETS - 2500);
+    end();
+}
+
+static void a_run_that_fails_gives_its_role_back(void **state)
+{
+    (void)state;
+    retrain_begin(long_canary);
+    put_another_canary(9000); // a fifth is not left
+    ask_for_a_run("finds no room");
+    struct gw_run run = retrain_wait_for(RUN, GW_RUN_FAILED);
+    assert_true(retrain_says(run.verdict, "shares add up to"));
+    assert_int_equal(version_of(3).state, GW_ROLLOUT_VERIFIED);
+    assert_int_equal(version_of(2).weight, 9000);
+    end();
+}
+
+// Cut at some byte on its way into the history, it would be no text any more.
+static void a_long_reason_in_another_script_is_no_obstacle(void **state)
+{
+    (void)state;
+    char reason[GW_RUN_TEXT_BYTES] = "x";
+    for (size_t i = 1; i + 2 < sizeof reason; i += 2) {
+        memcpy(reason + i, "\xd1\x8f", 3);
+    }
+    retrain_begin(NULL);
+    ask_for_a_run(reason);
+    (void)retrain_wait_for(RUN, GW_RUN_PROMOTED);
+    assert_int_equal(retrain_champion(), 2);
+    end();
+}
+
+static void a_run_that_is_cancelled_behind_its_promotion_is_promoted(void **state)
+{
+    (void)state;
+    gw_err err = {0};
+    retrain_begin(NULL);
+    setenv("GODWIT_FAULTS", "retrain.promoted:kill", 1);
+    retrain_put_examples(TRUE_LABELS);
+    worker = cluster_run(&cluster, "retrain", NULL);
+    unsetenv("GODWIT_FAULTS");
+    retrain_send(TEST_MODEL_NAME, "too late");
+    assert_int_equal(proc_wait(worker.proc, RETRAIN_WAIT_MS), -1);
+    assert_ok_err(gw_runs_cancel(registry, RUN, "tester", &err), &err);
+    worker = cluster_run_ready(&cluster, "retrain", NULL);
+    (void)retrain_wait_for(RUN, GW_RUN_PROMOTED);
+    assert_int_equal(retrain_champion(), 2);
+    end();
+}
+
 // Killed between the registry's change and the row of the run.
 static void killed_anywhere_it_is_split_and_promoted_once(void **state)
 {
@@ -175,4 +255,6 @@ static void killed_anywhere_it_is_split_and_promoted_once(void **state)
 GW_TESTS(a_version_shadows_serves_a_share_and_is_promoted, a_canary_that_is_rejected_ends_the_run_with_the_reason,
          a_split_that_somebody_ends_ends_the_run_with_the_reason, another_champion_refuses_the_run,
          a_cancelled_run_gives_its_share_back_and_leaves_other_canaries_theirs,
+         canaries_of_others_keep_their_shares_beside_it, a_run_that_fails_gives_its_role_back,
+         a_long_reason_in_another_script_is_no_obstacle, a_run_that_is_cancelled_behind_its_promotion_is_promoted,
          killed_anywhere_it_is_split_and_promoted_once)
