@@ -139,7 +139,7 @@ X(SCORE_SERVED_SAMPLE_SYNC, "score", "served_sample_sync", DOUBLE, "1", "0", "1"
 X(SCORE_FLAT_SAMPLE, "score", "flat_sample", DOUBLE, "0.001", "0", "1", "share",                                       \
   "share of requests that are also written as flat rows for sinks")                                                    \
 X(SCORE_FEATURE_SAMPLES, "score", "feature_samples", U64, "2000", "0", "1000000", "samples/s",                         \
-  "most requests of a lane of which one candidate is sampled for drift; beyond it a hash chooses; 0 for none")         \
+  "about so many requests of a lane give one candidate for drift detection; a hash chooses; 0 for none")               \
                                                                                                                        \
 X(LABEL_COMMIT_INTERVAL, "label", "commit_interval", DURATION, "250ms", "1ms", "10s", "",                              \
   "age at which a transaction commits; a window that changes often is written once in each")                           \
@@ -174,8 +174,8 @@ X(MONITOR_THREADS, "monitor", "threads", U64, "1", "1", "64", "threads",        
   "members of the consumer group in this process")                                                                     \
 X(MONITOR_DRIFT_DAYS, "monitor", "drift_days", DOUBLE, "30", "0.001", "36500", "days",                                 \
   "mean time between false alarms of one version's features and score together, or of one head's loss")                \
-X(MONITOR_DRIFT_RATE, "monitor", "drift_rate", DOUBLE, "1000", "0.001", "1000000", "samples/s",                        \
-  "rate of samples for which drift_days holds; at a lower one false alarms are rarer, at a higher one more frequent")  \
+X(MONITOR_DRIFT_RATE, "monitor", "drift_rate", DOUBLE, "4000", "0.001", "1000000", "samples/s",                        \
+  "rate of samples for which drift_days holds, that of two lanes by default; at a lower one false alarms are rarer")   \
 X(MONITOR_DRIFT_NAMES, "monitor", "drift_names", DOUBLE, "0.01", "0.000001", "1", "share",                             \
   "share of the streams that an alarm names which may be named wrongly (alpha of e-BH)")                               \
 X(MONITOR_DRIFT_CALM, "monitor", "drift_calm", DURATION, "1m", "1s", "7d", "",                                         \

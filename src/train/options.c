@@ -26,6 +26,8 @@ const char gw_train_usage[] =
     "  --negative-rate X       share of the negatives that was kept when the examples were chosen, default 1; less "
     "than 1\n"
     "                          with one head only\n"
+    "  --baseline KIND         weighted (default): the loss baseline thins held-out rows to equal weights; as-sampled: it\n"
+    "                          takes them as they are, for a watch whose live rows are sampled alike\n"
     "  --progress text|json    lines of text on stderr, or of JSON on stdout\n"
     "exit codes: 0 done, 1 failed, 2 wrong usage\n";
 
@@ -130,6 +132,11 @@ static gw_status parse_option(struct gw_train_options *o, const char *name, cons
         return parse_number(name, value, 0, 1, &o->drift_tolerance, err);
     } else if (strcmp(name, "--negative-rate") == 0) {
         return parse_number(name, value, 1e-6, 1, &o->negative_rate, err);
+    } else if (strcmp(name, "--baseline") == 0 &&
+               (strcmp(value, "weighted") == 0 || strcmp(value, "as-sampled") == 0)) {
+        o->baseline_as_sampled = value[0] == 'a';
+    } else if (strcmp(name, "--baseline") == 0) {
+        return gw_fail(err, GW_E_INVALID, "--baseline '%.32s', expected weighted or as-sampled", value);
     } else if (strcmp(name, "--progress") == 0 && (strcmp(value, "json") == 0 || strcmp(value, "text") == 0)) {
         o->progress_json = value[0] == 'j';
     } else if (strcmp(name, "--progress") == 0) {

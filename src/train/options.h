@@ -30,6 +30,7 @@ struct gw_train_options {
     double drift_tolerance;         // at least so much of a drift is ignored (drift/profile.h), 0 to 1
     double negative_rate;           // share of the negatives that the examples still have, over 0, at most 1
     bool progress_json;             // JSON lines on stdout instead of text on stderr
+    bool baseline_as_sampled;      // the loss baseline counts held-out rows as they are, whatever their weights
     bool help;                      // print gw_train_usage and stop; nothing else is checked then
 };
 

@@ -98,7 +98,9 @@ static gw_status score_holdout(struct builder *b)
 {
     const size_t first = b->rows->train_count;
     const size_t head_count = b->options->head_count;
-    const size_t count = gw_rows_thin(b->rows, first, b->rows->count - first, b->options->seed);
+    const size_t all = b->rows->count - first;
+    const size_t count =
+        b->options->baseline_as_sampled ? all : gw_rows_thin(b->rows, first, all, b->options->seed);
     b->probabilities = gw_mem_calloc(count * head_count, sizeof *b->probabilities);
     b->labels = gw_mem_calloc(count * head_count, sizeof *b->labels);
     b->holdout_scores = gw_mem_calloc(count, sizeof *b->holdout_scores);

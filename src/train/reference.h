@@ -9,7 +9,7 @@
 //
 // Vectors have their infinities, not what XGBoost is given for them: live ones come with infinities, which a profile
 // counts as unseen, and clamped ones would lie in the outermost bin. The profile counts no weights, so where those of
-// the examples differ, some are left out (gw_rows_thin).
+// the examples differ, some are left out (gw_rows_thin); of the loss's not with `--baseline as-sampled`.
 #pragma once
 
 #include "base/bytes.h"

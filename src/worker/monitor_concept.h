@@ -7,10 +7,11 @@
 // that order but for seconds, and an alert then says since when predictions have been worse. Rows that come more than
 // idle_ms behind (partitions of label were that far apart) are left out.
 //
-// Only final labels count: one that is not may yet become a positive. Weights are not used: which rows of a lane are
-// sampled is chosen by a hash in which the outcome has no part. But lanes have shares of their own (served_sample and
-// served_sample_sync of score), and the trainer thins the rows of a baseline to equal weights: where the lanes' traffic
-// differs in how hard it is to predict, its mix looks like a change of concept unless both have the same share.
+// Only final labels count: one that is not may yet become a positive. Weights are not used: which rows are sampled
+// is chosen by hashes in which the outcome has no part. Lanes have shares of their own (served_sample and
+// served_sample_sync of score), so rows are a mix of them; retrain's baselines are of the same mix (`--baseline
+// as-sampled` of godwit-train). A lasting change of the mix, such as another share, looks like a change of concept where
+// the lanes' traffic differs in how hard it is to predict; the next training takes it in.
 //
 // Only record times count and only this topic is read, so what is said follows from the log and the references alone.
 //

@@ -149,6 +149,8 @@ static gw_status start(struct child *child, gw_err *err)
                                        seed,
                                        "--threads",
                                        threads,
+                                       "--baseline", // monitor's rows are sampled as these are
+                                       "as-sampled",
                                        "--progress",
                                        "json"};
     if (child->options->reference_path != NULL) {

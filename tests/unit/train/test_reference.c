@@ -430,6 +430,35 @@ static void enough_held_out_examples_make_a_baseline_that_is_watched(void **stat
     gw_bundle_unref(bundle);
 }
 
+static void a_baseline_as_sampled_counts_every_held_out_row(void **state)
+{
+    (void)state;
+    write_examples(&(struct recipe){.name = "mixed.gwex",
+                                    .features = feature_names,
+                                    .count = 6000,
+                                    .seed = 22,
+                                    .negatives = 1,
+                                    .positive_weight = 0.25f});
+    uint64_t counts[2];
+    static const char *const kinds[] = {"weighted", "as-sampled"};
+    for (size_t i = 0; i < GW_COUNT_OF(kinds); i++) {
+        char arguments[300];
+        snprintf(arguments, sizeof arguments,
+                 "--rows mixed.gwex --model m --trees 2 --depth 2 --heads is_favorited --holdout 0.5 "
+                 "--baseline %s --out %s",
+                 kinds[i], kinds[i]);
+        assert_int_equal(run_train(arguments), 0);
+        struct gw_bundle *bundle = load_bundle(kinds[i]);
+        struct gw_drift_profile *profile = read_profile(bundle);
+        counts[i] = profile->heads[0].sample_count;
+        gw_drift_profile_free(profile);
+        gw_bundle_unref(bundle);
+    }
+    assert_true(counts[0] < counts[1]);
+    assert_int_equal(counts[1], 3000);
+    assert_int_equal(run_train(TRAIN "--baseline light --out x"), 2);
+}
+
 // Deep trees and no early stopping say 0 and 1 where they should say 0.2 and 0.8.
 static void an_overconfident_model_is_calibrated(void **state)
 {
@@ -510,6 +539,7 @@ int main(void)
         cmocka_unit_test(too_few_rows_make_a_bundle_without_a_profile),
         cmocka_unit_test(a_wrong_reference_fails_before_anything_is_trained),
         cmocka_unit_test(enough_held_out_examples_make_a_baseline_that_is_watched),
+        cmocka_unit_test(a_baseline_as_sampled_counts_every_held_out_row),
         cmocka_unit_test(an_overconfident_model_is_calibrated),
         cmocka_unit_test(left_out_negatives_are_made_up_for),
     };
