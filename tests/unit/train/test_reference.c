@@ -445,10 +445,11 @@ static void a_baseline_as_sampled_counts_every_held_out_row(void **state)
         char arguments[300];
         snprintf(arguments, sizeof arguments,
                  "--rows mixed.gwex --model m --trees 2 --depth 2 --heads is_favorited --holdout 0.5 "
-                 "--baseline %s --out %s",
+                 "--baseline %s --out baseline-%s",
                  kinds[i], kinds[i]);
         assert_int_equal(run_train(arguments), 0);
-        struct gw_bundle *bundle = load_bundle(kinds[i]);
+        snprintf(arguments, sizeof arguments, "baseline-%s", kinds[i]);
+        struct gw_bundle *bundle = load_bundle(arguments);
         struct gw_drift_profile *profile = read_profile(bundle);
         counts[i] = profile->heads[0].sample_count;
         gw_drift_profile_free(profile);
