@@ -396,7 +396,6 @@ TEXT
 drift_scenario() {
     PROGRESS='' DRIFT_TIMES=() ALERTED='' ALERT_COUNT=0 RUNS_DONE=''
     declare -gA TOLD=()
-    trap 'exit 130' INT TERM
     drift_print_settings
     DRIFT_TIMES+=("$(printf '%6.1f s  %s' "$(drift_seconds)" "services, workers, a first model (without the build)")")
     stage_past

@@ -5,7 +5,8 @@
 # Runs COMMAND with its output in LOG; meanwhile the title, the seconds, and on a terminal the last line of output. When it
 # fails, the end of its output is shown and the script ends.
 step() { # TITLE LOG COMMAND...
-    local title=$1 log=$2 started=$EPOCHREALTIME began=$SECONDS next=5 job status=0
+    local title=$1 log=$2 started=$EPOCHREALTIME began=$SECONDS next=5 job status=0 traps
+    traps=$(trap -p INT TERM)
     shift 2
     # A process group of its own, so that an interrupt ends all of it.
     set -m
@@ -25,6 +26,7 @@ step() { # TITLE LOG COMMAND...
     done
     wait "$job" || status=$?
     trap - INT TERM
+    eval "$traps"
     [[ ! -t 2 ]] || printf '\r\e[K' >&2
     if ((status != 0)); then
         note "$title: failed after $((SECONDS - began)) s; the end of $log:"
