@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "registry/runs.h"
+#include "worker/bundle_fetch.h"
 #include "worker/relay_options.h"
-#include "worker/retrain_artefact.h"
 #include "worker/retrain_guard_rows.h"
 #include "worker/retrain_guard_trial.h"
 
@@ -54,6 +54,7 @@ struct trial {
 struct model {
     char name[GW_ROUTE_NAME_BYTES]; // "" free
     int64_t revision;               // whose trials stand; 0 none yet
+    bool crowded;                   // not all of them found room
 };
 
 struct gw_retrain_guard {
@@ -116,9 +117,9 @@ static gw_status load(struct gw_retrain_guard *self, struct trial *trial, gw_err
 {
     struct gw_bundle *version = NULL;
     struct gw_bundle *former = NULL;
-    gw_status status = gw_retrain_load_artefact(self->registry, self->cache, trial->duel.digest, &version, err);
+    gw_status status = gw_bundle_fetch(self->registry, self->cache, trial->duel.digest, &version, err);
     if (status == GW_OK) {
-        status = gw_retrain_load_artefact(self->registry, self->cache, trial->duel.former_digest, &former, err);
+        status = gw_bundle_fetch(self->registry, self->cache, trial->duel.former_digest, &former, err);
     }
     if (status == GW_OK) {
         const struct gw_retrain_trial_options options = {
@@ -232,11 +233,13 @@ static gw_status plan(struct gw_retrain_guard *self, struct model *model, int64_
             GW_TRY(trial != NULL ? begin_trial(self, &duels[i], trial, err) : GW_OK);
         }
     }
-    model->revision = all ? revision : 0;
+    model->revision = revision;
+    model->crowded = !all;
     return GW_OK;
 }
 
-// What no later look repairs is left until the model changes, so that it holds up no other model.
+// What no later look repairs is left until the model changes, so that it holds up no other model. Trials of before must
+// not judge what they do not know.
 static gw_status plan_or_leave(struct gw_retrain_guard *self, struct model *model, int64_t revision, gw_err *err)
 {
     gw_status status = plan(self, model, revision, err);
@@ -246,7 +249,13 @@ static gw_status plan_or_leave(struct gw_retrain_guard *self, struct model *mode
     gw_log_warn("retrain.guard_cannot_plan", "model=%s status=%s reason='%s'", model->name, gw_status_name(status),
                 err->message);
     gw_metric_add(self->incomparable, 1);
+    for (size_t i = 0; i < TRIALS_MAX; i++) {
+        if (self->trials[i].state != TRIAL_FREE && strcmp(self->trials[i].duel.model, model->name) == 0) {
+            end_trial(&self->trials[i], TRIAL_FREE, "the model's history cannot be read");
+        }
+    }
     model->revision = revision;
+    model->crowded = false;
     return GW_OK;
 }
 
@@ -278,7 +287,7 @@ static gw_status look_at_registry(struct gw_retrain_guard *self, gw_err *err)
             self->crowded = true;
             gw_log_warn("retrain.guard_crowded", "models=%d: further ones stand unguarded", MODELS_MAX);
         }
-        if (model != NULL && model->revision != models[i].revision) {
+        if (model != NULL && (model->revision != models[i].revision || model->crowded)) {
             GW_TRY(plan_or_leave(self, model, models[i].revision, err));
         }
     }

@@ -5,7 +5,7 @@
 #include "base/faults.h"
 #include "base/log.h"
 #include "label/bits.h"
-#include "worker/retrain_artefact.h"
+#include "worker/bundle_fetch.h"
 #include "worker/retrain_train.h"
 
 #include <errno.h>
@@ -74,7 +74,7 @@ gw_status gw_retrain_end(struct gw_retrain_step *step, enum gw_run_state state, 
 gw_status gw_retrain_load_version(struct gw_retrain_step *step, const char *digest, struct gw_bundle **ret_bundle,
                                   gw_err *err)
 {
-    return gw_retrain_load_artefact(step->self->registry, step->self->cache, digest, ret_bundle, err);
+    return gw_bundle_fetch(step->self->registry, step->self->cache, digest, ret_bundle, err);
 }
 
 static gw_status find_champion(struct gw_retrain_step *step, struct gw_registry_version *ret_champion, gw_err *err)
@@ -192,7 +192,9 @@ static gw_status are_broken(const struct gw_retrain_step *step, bool *ret_broken
 {
     const struct gw_runtime *runtime = step->self->runtime;
     const struct gw_retrain_dataset *dataset = &step->claim->dataset;
+    const char *by_hand = runtime->defs[GW_TOPIC_RETRAIN_REQUESTS]->name;
     const struct gw_retrain_labels_rules rules = {
+        .by_hand = strcmp(step->run->topic, by_hand) == 0,
         .cutoff_ms = step->manifest->cutoff_ms,
         .window_ms = gw_config_duration_us(runtime->config, GW_OPT_LABEL_WINDOW) / 1000,
         .settle_ms = gw_config_duration_us(runtime->config, GW_OPT_LABEL_SETTLE) / 1000,

@@ -21,7 +21,7 @@
 #include "registry/registry.h"
 #include "registry/runs.h"
 #include "registry/views.h"
-#include "worker/retrain_artefact.h"
+#include "worker/bundle_fetch.h"
 
 #include <ftw.h>
 #include <inttypes.h>
@@ -115,7 +115,7 @@ static inline bool loop_use(int32_t number)
     }
     loop_forget_champion();
     snprintf(cache, sizeof cache, "%s/served", loop.cluster.directory);
-    assert_ok_err(gw_retrain_load_artefact(loop.registry, cache, version.digest, &loop.bundle, &err), &err);
+    assert_ok_err(gw_bundle_fetch(loop.registry, cache, version.digest, &loop.bundle, &err), &err);
     assert_ok_err(gw_scorer_new(loop.bundle, NULL, LOOP_FEATURES, &loop.scorer, &err), &err);
     loop.layout = (int64_t)gw_bundle_layout(gw_bundle_info(loop.bundle));
     loop.champion = number;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "worker/retrain_artefact.h"
+#include "worker/bundle_fetch.h"
 
 #include "base/log.h"
 
@@ -25,13 +25,13 @@ static gw_status fetch_and_load(struct gw_registry *registry, const char *cache,
     return status;
 }
 
-gw_status gw_retrain_load_artefact(struct gw_registry *registry, const char *cache, const char *digest,
-                                   struct gw_bundle **ret_bundle, gw_err *err)
+gw_status gw_bundle_fetch(struct gw_registry *registry, const char *cache, const char *digest,
+                          struct gw_bundle **ret_bundle, gw_err *err)
 {
     bool damaged = false;
     gw_status status = fetch_and_load(registry, cache, digest, ret_bundle, &damaged, err);
     if (damaged) {
-        gw_log_warn("retrain.artefact_damaged", "digest=%.12s status=%s reason='%s'", digest, gw_status_name(status),
+        gw_log_warn("models.artefact_damaged", "digest=%.12s status=%s reason='%s'", digest, gw_status_name(status),
                     err->message);
         status = fetch_and_load(registry, cache, digest, ret_bundle, &damaged, err);
     }
