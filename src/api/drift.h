@@ -74,7 +74,7 @@ struct gw_api_drift {
     char model[256];
     int32_t version;
     bool has_reference;                  // else there are no streams,
-    char why[160];                       // and this says why: no reference, or a damaged one
+    char why[160];                       // and this says why: no reference, a damaged one, or a promise it cannot keep
     uint64_t sample_count;               // feature samples taken in
     struct gw_api_drift_stream *streams; // score first, then concepts, then features; gw_mem_free
     uint32_t stream_count;

@@ -58,6 +58,11 @@ static bool init_stream(struct bank_stream *stream, const struct gw_drift_featur
     return stream->counts != NULL;
 }
 
+double gw_drift_bank_alone(const struct gw_drift_profile *profile, double threshold)
+{
+    return threshold * BANK_KINDS * gw_drift_profile_streams(profile);
+}
+
 gw_status gw_drift_bank_new(const struct gw_drift_profile *profile, const struct gw_drift_bank_options *options,
                             struct gw_drift_bank **ret_bank, gw_err *err)
 {

@@ -26,6 +26,12 @@ struct gw_drift_bank_options {
     struct gw_drift_episode_options episode;
 };
 
+#define GW_DRIFT_STREAM_DETECTORS 2 // tilt and absence
+
+// Evidence that one detector must reach when no other has any, so that the mean over all m passes `threshold`. More
+// than GW_DRIFT_THRESHOLD_MAX: no drift of one stream alone would ever be seen.
+double gw_drift_bank_alone(const struct gw_drift_profile *profile, double threshold);
+
 // Days between false alarms 30 at up to 1,000 rows/s; alpha 0.01; close after a minute of calm, cool down for ten,
 // update every five.
 extern const struct gw_drift_bank_options gw_drift_bank_defaults;
@@ -114,8 +120,8 @@ GW_CHECK gw_status gw_drift_bank_restored(struct gw_drift_bank *bank, gw_err *er
 double gw_drift_bank_rate(const struct gw_drift_bank *bank); // rows a second lately; 0 while no time has passed
 uint64_t gw_drift_bank_rows(const struct gw_drift_bank *bank);
 int64_t gw_drift_bank_now_ms(const struct gw_drift_bank *bank); // of the newest row; before all times without rows
-double gw_drift_bank_mean(const struct gw_drift_bank *bank);   // evidence of the quiet streams over m, now
-uint32_t gw_drift_bank_open(const struct gw_drift_bank *bank); // episodes open now
+double gw_drift_bank_mean(const struct gw_drift_bank *bank);    // evidence of the quiet streams over m, now
+uint32_t gw_drift_bank_open(const struct gw_drift_bank *bank);  // episodes open now
 
 // One stream as it stands, for display; index below gw_drift_bank_streams.
 struct gw_drift_view {

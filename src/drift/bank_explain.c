@@ -79,8 +79,7 @@ void gw_drift_bank_promise(const struct gw_drift_bank *bank, const struct bank_s
                            struct gw_drift_promise *ret_promise)
 {
     double rate = gw_drift_bank_rate(bank);
-    // One stream alone must lift the mean of all, so it needs m times the threshold.
-    double threshold = bank->options.threshold * BANK_KINDS * bank->stream_count;
+    double threshold = gw_drift_bank_alone(bank->profile, bank->options.threshold);
     double (*smallest)(const struct gw_drift_feature *, double, double) =
         kind == BANK_TILT ? gw_drift_promise_shift : gw_drift_promise_missing;
     ret_promise->false_alarm_days = gw_drift_promise_days(bank->options.threshold, rate);

@@ -7,6 +7,7 @@
 #include "drift/window.h"
 
 enum { BANK_TILT, BANK_ABSENCE, BANK_KINDS };
+_Static_assert(BANK_KINDS == GW_DRIFT_STREAM_DETECTORS, "bank.h says how many detectors a stream has");
 
 struct bank_stream {
     struct gw_drift_detector detector;

@@ -36,6 +36,7 @@ struct view {
     struct gw_monitor_drift_options options;
     struct gw_monitor_references *references;
     const struct gw_drift_profile *profile;
+    double alone; // evidence that one stream must reach when no other has any
     struct gw_drift_bank *bank;
     struct gw_drift_loss **losses; // [head_count]; NULL: the head's loss cannot be watched
     uint32_t stream_count;         // of the bank
@@ -65,7 +66,7 @@ static gw_status read_champion(struct view *view, gw_err *err)
     return status;
 }
 
-// *ret_why says why there is no reference; NULL: there is one.
+// *ret_why says why there is no reference, or none that features can be watched by; NULL: there is one.
 static gw_status find_reference(struct view *view, const char **ret_why, gw_err *err)
 {
     const struct gw_monitor_reference *reference = NULL;
@@ -75,9 +76,15 @@ static gw_status find_reference(struct view *view, const char **ret_why, gw_err 
     GW_TRY(gw_monitor_references_new(view->runtime, APPLICATION, &view->references, err));
     GW_TRY(gw_monitor_references_get(view->references, gw_slice_text(view->model), view->version, &reference, err));
     *ret_why = NULL;
+    view->options = gw_monitor_drift_options(view->runtime->config);
     switch (reference->state) {
     case GW_MONITOR_REFERENCE_READY:
         view->profile = reference->profile;
+        view->alone = gw_drift_bank_alone(view->profile, view->options.bank.threshold);
+        if (view->alone > GW_DRIFT_THRESHOLD_MAX) { // as monitor_features.c refuses it
+            *ret_why = "promise_too_long: so rare false alarms over so many features leave no room for evidence, "
+                       "lower monitor.drift_days or monitor.drift_rate";
+        }
         return GW_OK;
     case GW_MONITOR_REFERENCE_NONE:
         *ret_why = "the version came without a reference: baselines and imported models have none, "
@@ -95,7 +102,6 @@ static gw_status find_reference(struct view *view, const char **ret_why, gw_err 
 static gw_status make_detectors(struct view *view, gw_err *err)
 {
     const struct gw_drift_profile *profile = view->profile;
-    view->options = gw_monitor_drift_options(view->runtime->config);
     GW_TRY(gw_drift_bank_new(profile, &view->options.bank, &view->bank, err));
     view->stream_count = gw_drift_bank_streams(view->bank);
     view->losses = gw_mem_calloc(profile->head_count + 1, sizeof(struct gw_drift_loss *));
@@ -276,13 +282,12 @@ static void show_stream(const struct view *view, uint32_t index, struct gw_api_d
     const struct gw_drift_profile *profile = view->profile;
     bool is_score = index >= profile->feature_count;
     gw_drift_bank_view(view->bank, index, &now);
-    double alone = view->options.bank.threshold * 2.0 * view->stream_count; // the mean is over tilt and absence of all
     bool seen = now.window_count > 0;
     *to = (struct gw_api_drift_stream){
         .kind = is_score ? "score" : "feature",
         .state = gw_drift_episode_state_name(graver(now.tilt_state, now.absence_state)),
         .evidence = GW_MAX(now.tilt_e, now.absence_e),
-        .threshold = alone,
+        .threshold = view->alone,
         .effect_sigma = seen ? now.effect_sigma : (double)NAN,
         .psi = seen ? now.psi : (double)NAN,
         .missing_share = seen ? now.missing_share : (double)NAN,
@@ -295,8 +300,8 @@ static void show_stream(const struct view *view, uint32_t index, struct gw_api_d
         const struct gw_drift_feature *feature = is_score ? profile->score : &profile->features[index];
         to->promise = (struct gw_api_promise){
             .false_alarm_days = gw_drift_promise_days(view->options.bank.threshold, view->rate_per_s),
-            .smallest_shift_10s = gw_drift_promise_shift(feature, alone, 10.0 * view->rate_per_s),
-            .smallest_shift_5min = gw_drift_promise_shift(feature, alone, 300.0 * view->rate_per_s)};
+            .smallest_shift_10s = gw_drift_promise_shift(feature, view->alone, 10.0 * view->rate_per_s),
+            .smallest_shift_5min = gw_drift_promise_shift(feature, view->alone, 300.0 * view->rate_per_s)};
     }
 }
 

@@ -9,8 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { DETECTORS = 2 }; // of a stream: its values, and what is missing (drift/bank.h)
-
 #define TIME_MAX_MS (INT64_C(1) << 53) // of a bank's rows
 
 struct gw_monitor_features {
@@ -61,8 +59,7 @@ static gw_status make_watch(void *context, const struct gw_monitor_reference *re
         return status;
     }
     watch->profile = reference->profile;
-    // The alarm is on the mean over all detectors: one alone must lift it.
-    watch->threshold = features->options.bank.threshold * DETECTORS * gw_drift_bank_streams(watch->bank);
+    watch->threshold = gw_drift_bank_alone(reference->profile, features->options.bank.threshold);
     if (watch->threshold > GW_DRIFT_THRESHOLD_MAX) { // where evidence is cut off: a drift of one would never be seen
         free_watch(watch);
         return gw_fail(

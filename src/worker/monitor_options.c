@@ -7,7 +7,7 @@
 // Evidence under this is calm (episode.h). Lanes wander above it for about 1 % of the time without any drift.
 #define CALM_E 100.0
 
-enum { DETECTORS_MAX = 2 * (GW_DRIFT_FEATURES_MAX + 1) };
+enum { DETECTORS_MAX = GW_DRIFT_STREAM_DETECTORS * (GW_DRIFT_FEATURES_MAX + 1) };
 
 static int64_t milliseconds(const struct gw_config *config, enum gw_config_option option)
 {

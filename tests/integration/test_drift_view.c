@@ -331,6 +331,20 @@ static void rest_and_the_command_line_show_what_monitor_has_seen(void **state)
     cluster_stop(&monitor);
 }
 
+// Monitor refuses such a version: no stream is called quiet that nobody watches.
+static void a_promise_that_monitor_refuses_is_said(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"monitor.drift_days=30", "monitor.drift_rate=1000000"};
+    size_t before = cluster.set_count;
+    for (size_t i = 0; i < GW_COUNT_OF(sets); i++) {
+        assert_true(cluster.set_count < CLUSTER_SETS_MAX);
+        snprintf(cluster.sets[cluster.set_count++], sizeof cluster.sets[0], "%s", sets[i]);
+    }
+    cli_assert_refused(godwit("drift", "show", TEST_MODEL_NAME, "--version", "2"), 1, "promise_too_long");
+    cluster.set_count = before;
+}
+
 enum { CALLERS = 6 };
 
 static void *call(void *context)
@@ -384,6 +398,7 @@ int main(void)
         cmocka_unit_test(before_any_sample_nothing_has_evidence),
         cmocka_unit_test(a_promise_is_made_for_any_rate),
         cmocka_unit_test(rest_and_the_command_line_show_what_monitor_has_seen),
+        cmocka_unit_test(a_promise_that_monitor_refuses_is_said),
         cmocka_unit_test(callers_at_once_are_given_the_same_picture),
         cmocka_unit_test(without_a_version_the_champion_is_shown),
     };
