@@ -70,8 +70,6 @@ void gw_drift_feature_derive(struct gw_drift_feature *feature)
         feature->inverse[b] = (float)(1.0 / feature->share[b]);
     }
 
-    // Only square roots are the same on every machine, so the power is 2^-learned_roots. A factor is over-damped up to
-    // two-fold; an estimate of up to 1.25 is what independent rows give by chance.
     // What few rows have shown may be as much as the reference leaves open.
     double of_values = fmax(feature->tau_location, feature->tau_spread);
     double open = feature->tolerance * sqrt(feature->tau_absence / of_values);
@@ -81,6 +79,8 @@ void gw_drift_feature_derive(struct gw_drift_feature *feature)
         }
     }
 
+    // Only square roots are the same on every machine, so the power is 2^-learned_roots. A factor is over-damped up to
+    // two-fold; an estimate of up to 1.25 is what independent rows give by chance.
     double tau = fmax(of_values, feature->tau_absence);
     feature->learned_roots = 0;
     for (double power = 1.0; power < 0.8 * tau && feature->learned_roots < 30; power *= 2.0) {

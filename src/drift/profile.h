@@ -2,12 +2,13 @@
 // The reference: what a model's inputs, its score and its loss looked like at training, made once and never changed.
 //
 // Each feature has at most 31 bins of about equal mass over its finite values, a bin for missing values (NaN) and one
-// for unseen ones. No bin has fewer than GW_DRIFT_BIN_ROWS_MIN rows: a share that fewer rows have shown may be anything
-// up to a multiple, and is no reference. A feature of at most 31 distinct values is categorical: each value with rows
-// enough is a bin, and any other value is unseen; when those others are more than a tenth, it is binned as a numeric
-// one. A numeric feature's first and last bin take whatever lies beyond the training rows; infinities are unseen. What
-// was never observed has share 1 / (n + 1), so a new category is evidence, not a division by zero. The score has up to
-// 64 bins. All tables that live rows are multiplied by are in the profile, and in its bytes.
+// for unseen ones. No bin has fewer than GW_DRIFT_BIN_ROWS_MIN rows, but for the only one of a numeric feature with
+// fewer finite values: a share that fewer rows have shown may be anything up to a multiple, and is no reference. A
+// feature of at most 31 distinct values is categorical: each value with rows enough is a bin, and any other value is
+// unseen; when those others are more than a tenth, it is binned as a numeric one. A numeric feature's first and last
+// bin take whatever lies beyond the training rows; infinities are unseen. What was never observed has share 1 / (n +
+// 1), so a new category is evidence, not a division by zero. The score has up to 64 bins. All tables that live rows are
+// multiplied by are in the profile, and in its bytes.
 //
 // tau is estimated by overlapping batch means (Meketon and Schmeiser, Winter Simulation Conference 1984) with batches
 // of sqrt(n) rows in time order, and is never under 1. The tolerance is eps = k sqrt(tau / n), or more when asked. k is

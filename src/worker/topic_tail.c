@@ -186,6 +186,11 @@ static gw_status start(struct gw_topic_tail *tail, gw_err *err)
 {
     const struct gw_kafka_consumer_options consumer = {.client = &tail->options.runtime->kafka, .end_events = true};
     GW_TRY(gw_kafka_consumer_new(&consumer, &tail->consumer, err));
+    uint32_t partitions = gw_runtime_partitions(tail->options.runtime, tail->options.topic);
+    if (partitions > PARTITIONS_MAX) {
+        gw_log_warn("tail.partitions_left_out", "topic=%s partitions=%u read=%d", tail->topic, partitions,
+                    PARTITIONS_MAX);
+    }
     int error = pthread_create(&tail->thread, NULL, run, tail);
     if (error != 0) {
         return gw_fail(err, GW_E_INTERNAL, "cannot start a thread: %s", strerror(error));

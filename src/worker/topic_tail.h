@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The newest records of a topic, as they come: one thread reads all partitions, each from some records before its end,
-// and hands the bodies to a visitor. For views in memory, which a restart fills anew.
+// The newest records of a topic, as they come: one thread reads all partitions (of more than 64 the first 64, which is
+// logged), each from some records before its end, and hands the bodies to a visitor. For views in memory, which a
+// restart fills anew.
 //
 // Committed records only. What cannot be read is passed over, the first with its reason in the log. Kafka away, or a
 // topic made anew: the thread tries again, and says why meanwhile.
