@@ -2,8 +2,8 @@
 // The references that came with versions (drift/profile.h), fetched from the registry once and kept: a version never
 // changes. The cache on disk is the scorers' (score.model_directory).
 //
-// One owning thread. Memory: some 150 KiB for each 48 features of a version asked for, until the process ends. What
-// cannot be watched takes next to nothing, and of that only so much is remembered.
+// One owning thread. Memory: some 150 KiB for each 48 features of a version that is watched, and of the eight others
+// asked for last. What cannot be watched takes next to nothing, and of that only so much is remembered.
 #pragma once
 
 #include "drift/profile.h"
@@ -22,10 +22,11 @@ struct gw_monitor_reference {
     enum gw_monitor_reference_state state;
     const struct gw_drift_profile *profile; // READY only
     uint64_t layout;                        // fingerprint of the version's feature names; 0 when unknown
+    uint32_t *watch_count;                  // of the watches that borrow it, kept by them; NULL: it stays anyway
 };
 
-// How watches ask for a version's reference, so that tests can give their own. *ret_reference outlives the watches.
-// RETRY class: it cannot be said now.
+// How watches ask for a version's reference, so that tests can give their own. *ret_reference is valid
+// until the next call, and while a watch is counted in it. RETRY class: it cannot be said now.
 typedef gw_status (*gw_monitor_reference_get)(void *context, struct gw_slice model, int32_t version,
                                               const struct gw_monitor_reference **ret_reference, gw_err *err);
 
@@ -33,7 +34,7 @@ GW_CHECK gw_status gw_monitor_references_new(const struct gw_runtime *runtime, c
                                              struct gw_monitor_references **ret_references, gw_err *err);
 void gw_monitor_references_free(struct gw_monitor_references *references);
 
-// Of a struct gw_monitor_references; *ret_reference lives as long. GW_E_UNAVAILABLE, GW_E_TIMEOUT: the registry is away
-// or not usable, and nothing is remembered.
+// Of a struct gw_monitor_references. GW_E_UNAVAILABLE, GW_E_TIMEOUT: the registry is away or not usable, and nothing is
+// remembered.
 GW_CHECK gw_status gw_monitor_references_get(void *references, struct gw_slice model, int32_t version,
                                              const struct gw_monitor_reference **ret_reference, gw_err *err);

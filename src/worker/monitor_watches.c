@@ -32,6 +32,9 @@ struct gw_monitor_watches *gw_monitor_watches_new(const struct gw_monitor_watche
 static void free_watched(const struct gw_monitor_watches *watches, struct gw_monitor_watched *watched)
 {
     watches->options.ops->free(watched->watch);
+    if (watched->reference->watch_count != NULL) {
+        --*watched->reference->watch_count;
+    }
     gw_mem_free(watched);
 }
 
@@ -102,6 +105,9 @@ static gw_status make(struct gw_monitor_watches *watches, struct gw_slice model,
     watched->model = gw_slice_make(watched->text, model.size);
     watched->version = version;
     watched->reference = reference;
+    if (reference->watch_count != NULL) {
+        ++*reference->watch_count;
+    }
     uint32_t place = place_of(watches, model, version);
     memmove(&watches->items[place + 1], &watches->items[place],
             (watches->count - place) * sizeof(struct gw_monitor_watched *));
