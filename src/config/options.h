@@ -202,7 +202,7 @@ X(RETRAIN_ROWS_MAX, "retrain", "rows_max", U64, "1000000", "100", "100000000", "
 X(RETRAIN_ROWS_MIN, "retrain", "rows_min", U64, "1000", "10", "100000000", "rows",                                     \
   "with fewer examples nothing is trained")                                                                            \
 X(RETRAIN_POSITIVES_MIN, "retrain", "positives_min", U64, "50", "1", "100000000", "rows",                              \
-  "with fewer positives of the primary label among what is learned from nothing is trained")                           \
+  "with fewer examples of the rarer class of any head's label to learn from nothing is trained")                       \
 X(RETRAIN_HEADS, "retrain", "heads", TEXT, "is_favorited", "1", "1000", "label[:weight],...",                          \
   "what to learn when the champion has no head named as a label; the first is the primary one")                        \
 X(RETRAIN_HOLDOUT, "retrain", "holdout", DOUBLE, "0.2", "0.05", "0.5", "share",                                        \
@@ -228,15 +228,15 @@ X(RETRAIN_TIME_LIMIT, "retrain", "time_limit", DURATION, "1h", "1s", "30d", "", 
 X(RETRAIN_SHADOW, "retrain", "shadow", DURATION, "30s", "0s", "30d", "",                                               \
   "how long a version that passed scores unseen before it is promoted")                                                \
 X(RETRAIN_CANARY, "retrain", "canary", DURATION, "30s", "0s", "30d", "",                                               \
-  "how long a version then serves a share of users before it is promoted; 0s for not at all")                          \
+  "how long a version then serves a share of users before it is promoted; under label.window no outcome is known yet") \
 X(RETRAIN_CANARY_SHARE, "retrain", "canary_share", DOUBLE, "0.1", "0.0001", "0.5", "share",                            \
   "that share")                                                                                                        \
 X(RETRAIN_ROLLBACK, "retrain", "rollback", BOOL, "true", "", "", "",                                                   \
   "take a promotion or canary back when rows served since then prove it worse than what it replaced, whoever did it")  \
 X(RETRAIN_PROBATION, "retrain", "probation", DURATION, "1d", "1s", "365d", "",                                         \
   "rows served within so long after a promotion are evidence about it")                                                \
-X(RETRAIN_WORSE_MARGIN, "retrain", "worse_margin", DOUBLE, "0.002", "0", "1", "nats",                                  \
-  "log loss by which a promoted version may be worse without being taken back")                                        \
+X(RETRAIN_WORSE_MARGIN, "retrain", "worse_margin", DOUBLE, "0.005", "0", "1", "nats",                                  \
+  "log loss by which a promoted version may be worse: over the gate's margin, as it is judged on what it chose itself")\
 X(RETRAIN_WORSE_ALPHA, "retrain", "worse_alpha", DOUBLE, "0.001", "0.000000001", "0.5", "probability",                 \
   "chance that a promotion is taken back which is not worse by that margin, over its whole probation")                 \
 X(RETRAIN_DECAY, "retrain", "decay", DOUBLE, "0.05", "0.001", "10", "share",                                           \

@@ -12,6 +12,9 @@
 
 enum { NUMBER_BYTES = 24 };
 
+// After a data set that was refused: it would be read whole again, and nothing has changed yet.
+#define GW_RUNS_REREAD_S "60"
+
 static const struct {
     const char *name;
     bool active;
@@ -67,8 +70,9 @@ static gw_status decide(struct gw_registry *registry, const struct gw_run_reques
     GW_TRY(gw_registry_exec(registry,
                             "SELECT (SELECT name FROM registry_models WHERE name = $1),"
                             " (SELECT id FROM registry_runs WHERE model = $1 AND state IN " GW_RUNS_ACTIVE " LIMIT 1),"
-                            " (SELECT id FROM registry_runs WHERE model = $1 AND trainings > 0"
-                            "  AND changed_at > now() - make_interval(secs => $2::bigint)"
+                            " (SELECT id FROM registry_runs WHERE model = $1 AND manifest <> '' AND changed_at > now()"
+                            "  - make_interval(secs => CASE WHEN trainings > 0 THEN $2::bigint"
+                            "                          ELSE least($2::bigint, " GW_RUNS_REREAD_S ") END)"
                             "  ORDER BY changed_at DESC LIMIT 1)",
                             parameters, 2, &rows, err));
     const char *active = gw_postgres_rows_text(rows, 0, 1);
@@ -78,8 +82,10 @@ static gw_status decide(struct gw_registry *registry, const struct gw_run_reques
     } else if (active != NULL) {
         say(refusal, "run '%s' of this model is under way", active);
     } else if (recent != NULL) {
-        say(refusal, "run '%s' trained this model within the last %" PRId64 " s (retrain.cooldown)", recent,
-            rules->cooldown_s);
+        say(refusal,
+            "run '%s' of this model has just ended: the next one may begin %" PRId64
+            " s after a training (retrain.cooldown), " GW_RUNS_REREAD_S " s after a data set that was refused",
+            recent, rules->cooldown_s);
     }
     return GW_OK;
 }

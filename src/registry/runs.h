@@ -100,7 +100,7 @@ struct gw_run_request {
 
 struct gw_run_rules {
     bool enabled;       // the kill switch
-    int64_t cooldown_s; // since the last training of the model ended
+    int64_t cooldown_s; // since the last training ended; after a data set that was refused a minute at most
 };
 
 // Decides whether to train, and records the decision with its reason. The strings of *ret_run are the arena's.

@@ -85,7 +85,7 @@ enum gw_retrain_labels_fault gw_retrain_labels_judge(const struct gw_retrain_lab
     const double expected = rules->trained_rate;
     int64_t late_ms = 0;
     GW_ASSERT(rows > 0);
-    if (is_stale(labels, rules, &late_ms)) {
+    if (!rules->by_hand && is_stale(labels, rules, &late_ms)) {
         snprintf(ret_verdict, size,
                  "labels look broken: the newest final example is %" PRId64
                  " s older than it should be: does the label worker run, is anything served",

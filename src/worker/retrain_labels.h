@@ -35,6 +35,7 @@ struct gw_retrain_labels {
 };
 
 struct gw_retrain_labels_rules {
+    bool by_hand;        // somebody wants these rows learned, however old they are: stale is no fault
     int64_t cutoff_ms;   // when the data set was asked for
     int64_t window_ms;   // label.window: a row is final so long after it was served,
     int64_t settle_ms;   // label.settle: or a little later

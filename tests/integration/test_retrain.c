@@ -74,13 +74,38 @@ static void poisoned_labels_promote_nothing(void **state)
     retrain_end();
 }
 
-static struct gw_run refused_for(enum retrain_labels labels, int64_t newest_ms)
+static void send_alert_of(int32_t version, const char *kind, const char *state, int64_t at_ms)
+{
+    const struct gw_drift_alert alert = {.alert_id = gw_slice_text("a1"),
+                                         .model_name = gw_slice_text(TEST_MODEL_NAME),
+                                         .model_version = version,
+                                         .state = gw_slice_text(state),
+                                         .kind = gw_slice_text(kind),
+                                         .stream = gw_slice_text("is_favorited"),
+                                         .severity = gw_slice_text("high"),
+                                         .at_ms = at_ms};
+    RECORDS_ENCODE(&cluster, GW_TOPIC_DRIFT_ALERTS, gw_drift_alert_encode, &alert);
+    records_put(&cluster, GW_TOPIC_DRIFT_ALERTS, 0, 0, gw_buf_slice(&cluster.value), NULL, 0);
+    records_flush(&cluster);
+}
+
+static void send_alert(const char *kind, const char *state, int64_t at_ms)
+{
+    send_alert_of(retrain_champion(), kind, state, at_ms);
+}
+
+// By hand, or else by an alert.
+static struct gw_run refused_for(enum retrain_labels labels, int64_t newest_ms, bool by_hand)
 {
     retrain_begin(NULL);
     retrain_put_examples_of(labels, newest_ms);
     worker = cluster_run_ready(&cluster, "retrain", NULL);
-    retrain_send(TEST_MODEL_NAME, "broken");
-    struct gw_run run = retrain_wait_for("retrain_requests-0-0", GW_RUN_REFUSED);
+    if (by_hand) {
+        retrain_send(TEST_MODEL_NAME, "broken");
+    } else {
+        send_alert("concept", "open", gw_clock_wall_ms());
+    }
+    struct gw_run run = retrain_wait_for(by_hand ? "retrain_requests-0-0" : "drift_alerts-0-0", GW_RUN_REFUSED);
     assert_true(retrain_says(run.verdict, "labels look broken"));
     assert_int_equal(run.trainings, 0);
     assert_int_equal(retrain_champion(), TEST_MODEL_VERSION);
@@ -92,11 +117,12 @@ static void broken_labels_disconnect_the_trainer(void **state)
 {
     (void)state;
     const int64_t now_ms = gw_clock_wall_ms();
-    assert_true(retrain_says(refused_for(TRUE_LABELS, now_ms - 4 * 60 * 60 * 1000).verdict, "older than it should be"));
+    assert_true(
+        retrain_says(refused_for(TRUE_LABELS, now_ms - 4 * 60 * 60 * 1000, false).verdict, "older than it should be"));
     retrain_end();
-    assert_true(retrain_says(refused_for(NO_POSITIVES, now_ms).verdict, "none of 3000 examples is positive"));
+    assert_true(retrain_says(refused_for(NO_POSITIVES, now_ms, true).verdict, "none of 3000 examples is positive"));
     retrain_end();
-    assert_true(retrain_says(refused_for(LOST_ACTIONS, now_ms).verdict, "of the newest 300 examples"));
+    assert_true(retrain_says(refused_for(LOST_ACTIONS, now_ms, true).verdict, "of the newest 300 examples"));
     retrain_end();
 }
 
@@ -178,26 +204,6 @@ static void a_training_is_cancelled(void **state)
     assert_int_equal(run.version, 0);
     cluster_stop(&worker);
     retrain_end();
-}
-
-static void send_alert_of(int32_t version, const char *kind, const char *state, int64_t at_ms)
-{
-    const struct gw_drift_alert alert = {.alert_id = gw_slice_text("a1"),
-                                         .model_name = gw_slice_text(TEST_MODEL_NAME),
-                                         .model_version = version,
-                                         .state = gw_slice_text(state),
-                                         .kind = gw_slice_text(kind),
-                                         .stream = gw_slice_text("is_favorited"),
-                                         .severity = gw_slice_text("high"),
-                                         .at_ms = at_ms};
-    RECORDS_ENCODE(&cluster, GW_TOPIC_DRIFT_ALERTS, gw_drift_alert_encode, &alert);
-    records_put(&cluster, GW_TOPIC_DRIFT_ALERTS, 0, 0, gw_buf_slice(&cluster.value), NULL, 0);
-    records_flush(&cluster);
-}
-
-static void send_alert(const char *kind, const char *state, int64_t at_ms)
-{
-    send_alert_of(retrain_champion(), kind, state, at_ms);
 }
 
 static void an_alert_of_harmful_drift_asks_and_others_do_not(void **state)

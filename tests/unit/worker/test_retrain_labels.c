@@ -60,6 +60,19 @@ static void a_stream_that_stopped_is_broken(void **state)
     assert_non_null(strstr(verdict, "labels look broken: the newest final example is 660 s older"));
 }
 
+static void whoever_asks_by_hand_may_learn_old_rows(void **state)
+{
+    (void)state;
+    char verdict[300];
+    struct gw_retrain_labels rows = labels(11 * MINUTE_MS);
+    const struct gw_retrain_labels_rules rules = {.by_hand = true,
+                                                  .cutoff_ms = CUTOFF_MS,
+                                                  .window_ms = 3 * HOUR_MS,
+                                                  .settle_ms = MINUTE_MS,
+                                                  .trained_rate = (double)NAN};
+    assert_int_equal(gw_retrain_labels_judge(&rows, &rules, verdict, sizeof verdict), GW_RETRAIN_LABELS_FINE);
+}
+
 static void rare_traffic_may_pause_for_longer(void **state)
 {
     (void)state;
@@ -127,6 +140,7 @@ static void weights_count_as_weights_and_few_heavy_rows_prove_little(void **stat
     assert_int_equal(judge(&rows, (double)NAN, verdict), GW_RETRAIN_LABELS_FINE);
 }
 
-GW_TESTS(steady_labels_are_fine, a_stream_that_stopped_is_broken, rare_traffic_may_pause_for_longer,
-         labels_of_one_class_are_broken, positives_that_suddenly_come_or_stay_away_are_broken,
-         a_rate_that_the_champion_never_saw_is_broken, weights_count_as_weights_and_few_heavy_rows_prove_little)
+GW_TESTS(steady_labels_are_fine, a_stream_that_stopped_is_broken, whoever_asks_by_hand_may_learn_old_rows,
+         rare_traffic_may_pause_for_longer, labels_of_one_class_are_broken,
+         positives_that_suddenly_come_or_stay_away_are_broken, a_rate_that_the_champion_never_saw_is_broken,
+         weights_count_as_weights_and_few_heavy_rows_prove_little)
