@@ -78,7 +78,6 @@ gw_status gw_drift_bank_new(const struct gw_drift_profile *profile, const struct
     bank->profile = profile;
     bank->options = *options;
     bank->mean = 1.0;
-    bank->harm = NAN;
     bank->now_ms = -GW_DRIFT_TIME_MAX_MS;
     bank->streams = gw_mem_aligned(64, streams * sizeof *bank->streams);
     bank->evidence = gw_mem_calloc((size_t)BANK_KINDS * streams, sizeof *bank->evidence);
@@ -146,14 +145,14 @@ static gw_status step_episode(struct gw_drift_bank *bank, struct bank_stream *st
                                    .asked = asked,
                                    .mean_e = bank->mean,
                                    .threshold = bank->options.threshold,
-                                   .harm = bank->harm,
+                                   .harm = NAN,
                                    .at_ms = bank->now_ms};
     gw_drift_bank_explain(bank, stream, kind, &alarm);
     double spread = kind == BANK_TILT ? fabs(alarm.spread_ratio - 1.0) : 0.0;
     const struct gw_drift_signal signal = {.alarm = asked > 0.0,
                                            .e = alarm.e,
                                            .effect_sigma = fmax(fabs(alarm.effect_sigma), spread),
-                                           .harm = bank->harm,
+                                           .harm = NAN,
                                            .now_ms = bank->now_ms,
                                            .from_ms = stream->calm_ms[kind],
                                            .sample_count = rows};
@@ -266,12 +265,6 @@ gw_status gw_drift_bank_feed(struct gw_drift_bank *bank, const float *values, ui
     return GW_OK;
 }
 
-void gw_drift_bank_set_harm(struct gw_drift_bank *bank, double harm)
-{
-    bank->harm = harm;
-    bank->changed = true;
-}
-
 uint64_t gw_drift_bank_rows(const struct gw_drift_bank *bank)
 {
     return bank->rows;
@@ -303,7 +296,7 @@ gw_status gw_drift_bank_retire(struct gw_drift_bank *bank, const struct gw_drift
                                        .e = (double)stream->e[kind],
                                        .mean_e = bank->mean,
                                        .threshold = bank->options.threshold,
-                                       .harm = bank->harm,
+                                       .harm = NAN,
                                        .sample_count = episode->sample_count,
                                        .from_ms = episode->from_ms,
                                        .at_ms = bank->now_ms};

@@ -66,7 +66,7 @@ struct gw_drift_alarm {
     double spread_ratio; // standard deviation of the normal score, 1 on the reference
     double share;        // missing, unseen: share in the window; otherwise 0
     double reference_share; // the same of the reference
-    double harm;            // as gw_drift_severity_of takes it; NaN while unknown
+    double harm;            // concept: as gw_drift_severity_of takes it; NaN otherwise, as rows do not tell
     double psi;             // evidently's dialect, bins with missing and unseen
     double psi_by_chance;   // 99 % of windows without drift stay under it
     double jensen_shannon;  // evidently's dialect
@@ -98,10 +98,6 @@ void gw_drift_bank_free(struct gw_drift_bank *bank);
 // returned; the row has been taken in, so the caller must go back to its last flush.
 GW_CHECK gw_status gw_drift_bank_feed(struct gw_drift_bank *bank, const float *values, uint32_t value_count,
                                       float score, int64_t now_ms, const struct gw_drift_sink *sink, gw_err *err);
-
-// What is known of harm, as gw_drift_severity_of takes it; NaN at the start. Part of the state: call it at a place in
-// the input that a replay passes too.
-void gw_drift_bank_set_harm(struct gw_drift_bank *bank, double harm);
 
 // Ends the watch: a close for each open episode, in the order of streams. The bank is only to be freed afterwards.
 GW_CHECK gw_status gw_drift_bank_retire(struct gw_drift_bank *bank, const struct gw_drift_sink *sink, gw_err *err);

@@ -36,10 +36,8 @@ struct gw_drift_bank {
     uint64_t flushed_row;
     struct gw_drift_blocks blocks;
     int64_t now_ms;
-    double mean; // of the quiet streams after the last row
-    double harm;
+    double mean;   // of the quiet streams after the last row
     uint32_t busy; // episodes that are not quiet
-    bool changed;  // since the last flush, other than by rows
     bool restored; // the bank's own record was
 };
 

@@ -2,7 +2,7 @@
 // The bank's states: what a changelog keeps, so that a restart goes on as if nothing had happened, to the bit.
 //
 //   every record: "GWDS" version:u32 fingerprint:u64 rows:u64, then
-//   "bank":       looked_row:u64 now_ms:i64 mean:f64 harm:f64 begin_ms:i64[32]
+//   "bank":       looked_row:u64 now_ms:i64 mean:f64 begin_ms:i64[32]
 //   "stream/..":  tilt:f32[16] absence:f32[16] e:f32[2] (calm_row:u64 calm_ms:i64 episode:64 bytes)[2]
 //                 counts:u8[32][rows] learned, when categorical
 #include "base/check.h"
@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 static const uint32_t magic = 0x53445747; // "GWDS"
-enum { STATE_VERSION = 2 };
+enum { STATE_VERSION = 3 };
 
 static const char bank_name[] = "bank";
 static const char stream_prefix[] = "stream/";
@@ -44,7 +44,6 @@ static gw_status flush_bank(struct gw_drift_bank *bank, const struct gw_drift_si
     gw_drift_put_u64(&writer, bank->looked_row);
     gw_drift_put_u64(&writer, (uint64_t)bank->now_ms);
     gw_drift_put_f64(&writer, bank->mean);
-    gw_drift_put_f64(&writer, bank->harm);
     gw_drift_put(&writer, bank->blocks.begin_ms, sizeof bank->blocks.begin_ms);
     return give(bank, &writer, bank_name, sink, err);
 }
@@ -75,15 +74,14 @@ static gw_status flush_stream(struct gw_drift_bank *bank, const struct bank_stre
 
 gw_status gw_drift_bank_flush(struct gw_drift_bank *bank, const struct gw_drift_sink *sink, gw_err *err)
 {
-    if (bank->rows == bank->flushed_row && !bank->changed) {
+    if (bank->rows == bank->flushed_row) {
         return GW_OK;
     }
     GW_TRY(flush_bank(bank, sink, err));
-    for (uint32_t i = 0; i < bank->stream_count && bank->rows != bank->flushed_row; i++) {
+    for (uint32_t i = 0; i < bank->stream_count; i++) {
         GW_TRY(flush_stream(bank, &bank->streams[i], sink, err));
     }
     bank->flushed_row = bank->rows;
-    bank->changed = false;
     return GW_OK;
 }
 
@@ -98,7 +96,6 @@ static gw_status restore_bank(struct gw_drift_bank *bank, struct gw_drift_reader
     read.looked_row = gw_drift_take_u64(reader);
     read.now_ms = (int64_t)gw_drift_take_u64(reader);
     read.mean = gw_drift_take_f64(reader);
-    read.harm = gw_drift_take_f64(reader);
     gw_drift_take(reader, read.blocks.begin_ms, sizeof read.blocks.begin_ms);
     bool valid = reader->ok && reader->at == reader->bytes.size && rows <= GW_DRIFT_COUNT_MAX &&
                  read.looked_row <= rows && gw_drift_kept_time_valid(read.now_ms) && read.mean >= 0.0 &&
@@ -114,7 +111,6 @@ static gw_status restore_bank(struct gw_drift_bank *bank, struct gw_drift_reader
     bank->looked_row = read.looked_row;
     bank->now_ms = read.now_ms;
     bank->mean = read.mean;
-    bank->harm = read.harm;
     bank->blocks = read.blocks;
     bank->restored = true;
     return GW_OK;

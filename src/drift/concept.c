@@ -56,25 +56,3 @@ gw_status gw_drift_concept_feed(struct gw_drift_concept *concept, const struct g
     *ret_e = (double)gw_drift_lanes_step(&concept->m, &factor) / GW_DRIFT_LANES;
     return GW_OK;
 }
-
-gw_status gw_drift_concept_save(const struct gw_drift_concept *concept, struct gw_buf *out, gw_err *err)
-{
-    if (gw_buf_append(out, concept->m.lane, sizeof concept->m.lane) != GW_OK) {
-        return gw_fail(err, GW_E_MEMORY, "no memory for a detector's state");
-    }
-    return GW_OK;
-}
-
-gw_status gw_drift_concept_load(struct gw_drift_concept *concept, struct gw_slice bytes, gw_err *err)
-{
-    if (bytes.size != sizeof concept->m.lane) {
-        return gw_fail(err, GW_E_MALFORMED, "state of %zu bytes, expected %zu", bytes.size, sizeof concept->m.lane);
-    }
-    struct gw_drift_lanes read;
-    memcpy(read.lane, bytes.data, bytes.size);
-    if (!gw_drift_lanes_valid(&read)) {
-        return gw_fail(err, GW_E_MALFORMED, "state with a lane that is no evidence");
-    }
-    concept->m = read;
-    return GW_OK;
-}

@@ -37,7 +37,3 @@ GW_CHECK gw_status gw_drift_concept_init(struct gw_drift_concept *concept, const
 // negative, a weight out of range.
 GW_CHECK gw_status gw_drift_concept_feed(struct gw_drift_concept *concept, const struct gw_drift_baseline *baseline,
                                          double loss, double weight, double *ret_e, gw_err *err);
-
-// Appends the state's bytes, and reads them back: GW_E_MALFORMED when they are no state.
-GW_CHECK gw_status gw_drift_concept_save(const struct gw_drift_concept *concept, struct gw_buf *out, gw_err *err);
-GW_CHECK gw_status gw_drift_concept_load(struct gw_drift_concept *concept, struct gw_slice bytes, gw_err *err);

@@ -32,9 +32,10 @@ enum gw_drift_episode_state {
 // What to tell people.
 enum gw_drift_move { GW_DRIFT_SAY_NOTHING, GW_DRIFT_SAY_OPEN, GW_DRIFT_SAY_UPDATE, GW_DRIFT_SAY_CLOSE };
 
-// By effect: low under 0.1 sigma, medium under 0.5, high from there. By harm (the rise of the loss over the
-// reference's): medium from 1 %, high from 5 %, critical from 20 %. The graver counts; a drift known to do no harm is
-// at most medium. X(severity, name), in rising order
+// By effect: low under 0.1 sigma, medium under 0.5, high from there. Where harm is known, which is of a loss only
+// (loss.h: its rise over the reference's), by that too: medium from 1 %, high from 5 %, critical from 20 %. The graver
+// counts; what is known to do no harm is at most medium. Features and scores do not know it: theirs is by effect.
+// X(severity, name), in rising order
 #define GW_DRIFT_SEVERITY_MAP(X)                                                                                       \
     X(LOW, "low")                                                                                                      \
     X(MEDIUM, "medium")                                                                                                \

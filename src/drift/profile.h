@@ -122,9 +122,6 @@ GW_CHECK gw_status gw_drift_profile_write(const struct gw_drift_profile *profile
 // and keep the promise: shares sum to 1, edges ascend, no lane has a mean over 1 under the reference.
 GW_CHECK gw_status gw_drift_profile_read(struct gw_slice bytes, struct gw_drift_profile **ret_profile, gw_err *err);
 
-// Appends a JSON object for people: names, kinds, missing shares, tau, tolerance, quantiles, losses. No tables.
-GW_CHECK gw_status gw_drift_profile_json(const struct gw_drift_profile *profile, struct gw_buf *out, gw_err *err);
-
 // The row of the feature's tables that this value belongs to.
 static inline uint32_t gw_drift_feature_row(const struct gw_drift_feature *feature, float value)
 {

@@ -252,21 +252,6 @@ static void missing_values_and_a_new_category_have_their_own_alarms(void **state
     heard_deinit(&heard);
 }
 
-static void harm_known_raises_the_severity(void **state)
-{
-    (void)state;
-    struct gw_drift_bank *bank = bank_new();
-    struct live live = started(7);
-    struct heard heard = {0};
-    live.shift[1] = 0.3;
-    gw_drift_bank_set_harm(bank, 0.25);
-    feed(bank, &live, &heard, 3000);
-    assert_true(heard.opened > 0);
-    assert_int_equal(heard.last.severity, GW_DRIFT_CRITICAL);
-    gw_drift_bank_free(bank);
-    heard_deinit(&heard);
-}
-
 static void restore_all(struct gw_drift_bank *bank, const struct heard *heard)
 {
     gw_err err = {0};
@@ -354,9 +339,6 @@ static void a_flush_without_rows_gives_nothing(void **state)
     memset(heard.states, 0, sizeof heard.states);
     assert_ok(gw_drift_bank_flush(bank, &sink, NULL));
     assert_int_equal(heard.state_count, 0);
-    gw_drift_bank_set_harm(bank, 0.0);
-    assert_ok(gw_drift_bank_flush(bank, &sink, NULL));
-    assert_int_equal(heard.state_count, 1);
     gw_drift_bank_free(bank);
     heard_deinit(&heard);
 }
@@ -531,7 +513,7 @@ static void cleanup(void **state)
 
 GW_TESTS(quiet_rows_say_nothing, an_alarm_names_the_feature_its_size_and_the_promise,
          a_drift_is_one_episode_that_updates_and_closes, missing_values_and_a_new_category_have_their_own_alarms,
-         harm_known_raises_the_severity, a_replay_from_a_cut_says_and_keeps_the_same_bytes,
-         a_flush_without_rows_gives_nothing, states_that_do_not_belong_are_refused, a_row_of_another_width_is_refused,
-         options_out_of_range_are_refused, every_failed_allocation_is_a_status, a_view_tells_how_streams_stand,
+         a_replay_from_a_cut_says_and_keeps_the_same_bytes, a_flush_without_rows_gives_nothing,
+         states_that_do_not_belong_are_refused, a_row_of_another_width_is_refused, options_out_of_range_are_refused,
+         every_failed_allocation_is_a_status, a_view_tells_how_streams_stand,
          retiring_closes_what_is_open_in_the_order_of_streams, the_rate_is_that_of_the_newest_rows, cleanup)

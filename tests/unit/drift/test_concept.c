@@ -6,7 +6,6 @@
 #include "support/testkit.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { REFERENCE = 20000 };
 
@@ -166,31 +165,6 @@ static void no_loss_is_no_evidence(void **state)
     gw_drift_profile_free(profile);
 }
 
-static void saved_state_goes_on_where_it_was(void **state)
-{
-    (void)state;
-    struct gw_drift_profile *profile = reference(REFERENCE);
-    struct gw_drift_concept concept;
-    struct gw_drift_concept again;
-    struct gw_buf bytes = {0};
-    double e = 0.0;
-    double e_again = 0.0;
-    assert_ok(gw_drift_concept_init(&concept, &profile->heads[0], NULL));
-    assert_ok(gw_drift_concept_feed(&concept, &profile->heads[0], 2.0, 0.5, &e, NULL));
-    assert_ok(gw_drift_concept_save(&concept, &bytes, NULL));
-    assert_int_equal(bytes.size, 64);
-    assert_ok(gw_drift_concept_load(&again, gw_buf_slice(&bytes), NULL));
-    assert_ok(gw_drift_concept_feed(&concept, &profile->heads[0], 1.0, 1.0, &e, NULL));
-    assert_ok(gw_drift_concept_feed(&again, &profile->heads[0], 1.0, 1.0, &e_again, NULL));
-    assert_memory_equal(&concept, &again, sizeof again);
-    assert_true(e == e_again);
-    assert_fails(gw_drift_concept_load(&again, gw_slice_make(bytes.data, 63), NULL), GW_E_MALFORMED);
-    memset(bytes.data, 0xff, 4);
-    assert_fails(gw_drift_concept_load(&again, gw_buf_slice(&bytes), NULL), GW_E_MALFORMED);
-    gw_buf_deinit(&bytes);
-    gw_drift_profile_free(profile);
-}
-
 GW_TESTS(an_unchanged_model_raises_no_alarm, a_model_that_became_worse_is_seen,
          the_promised_delay_is_near_the_simulated_one, a_better_model_raises_no_alarm, a_small_baseline_is_refused,
-         no_loss_is_no_evidence, saved_state_goes_on_where_it_was)
+         no_loss_is_no_evidence)

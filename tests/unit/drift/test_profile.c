@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "base/json.h"
 #include "drift/profile.h"
 #include "support/testkit.h"
 #include "unit/drift/sim.h"
@@ -330,28 +329,8 @@ static void every_failed_allocation_is_a_status(void **state)
     assert_true(n > 8);
 }
 
-static void the_summary_is_json_with_the_names(void **state)
-{
-    (void)state;
-    struct example example;
-    draw(&example);
-    struct gw_drift_profile *profile = build(&example.rows);
-    struct gw_buf text = {0};
-    struct gw_json json;
-    assert_ok(gw_drift_profile_json(profile, &text, NULL));
-    gw_json_init(&json, gw_buf_slice(&text));
-    assert_ok(gw_json_skip(&json, NULL));
-    assert_ok(gw_json_end(&json, NULL));
-    assert_ok(gw_buf_append(&text, "", 1));
-    assert_non_null(strstr((const char *)text.data, "\"name\":\"category\",\"kind\":\"categorical\""));
-    assert_non_null(strstr((const char *)text.data, "\"is_favorited\""));
-    gw_buf_deinit(&text);
-    gw_drift_profile_free(profile);
-}
-
 GW_TESTS(bins_have_equal_mass_and_rare_rows_a_share, no_bin_has_few_rows, values_find_their_bins,
          no_lane_has_a_mean_over_one_and_scores_are_standard, dependence_of_ar1_is_estimated,
          bytes_read_back_to_the_same_bytes, every_cut_of_the_bytes_is_refused,
          a_lane_that_would_raise_false_alarms_is_refused, bad_rows_are_refused_by_name,
-         features_of_nothing_or_of_infinities_have_a_profile, every_failed_allocation_is_a_status,
-         the_summary_is_json_with_the_names)
+         features_of_nothing_or_of_infinities_have_a_profile, every_failed_allocation_is_a_status)
