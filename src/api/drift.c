@@ -55,13 +55,18 @@ static void write_promise(struct gw_json_writer *writer, const struct gw_api_pro
     gw_json_object_end(writer);
 }
 
+const char *gw_api_alert_state(const struct gw_api_alert *alert)
+{
+    return alert->open ? "open" : alert->stale ? "stale" : "closed";
+}
+
 void gw_api_write_alert(struct gw_json_writer *writer, const struct gw_api_alert *alert)
 {
     gw_json_object_begin(writer);
     write_text(writer, "id", alert->id);
     write_text(writer, "model", alert->model);
     write_i64(writer, "version", alert->version);
-    write_text(writer, "state", alert->open ? "open" : "closed");
+    write_text(writer, "state", gw_api_alert_state(alert));
     write_text(writer, "kind", alert->kind);
     write_text(writer, "stream", alert->stream);
     write_text(writer, "severity", alert->severity);

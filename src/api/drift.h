@@ -28,6 +28,7 @@ struct gw_api_alert {
     char model[161];
     int32_t version;
     bool open;
+    bool stale; // and not open: its last word was no close, but nothing was heard of it since for long
     char kind[17];
     char stream[GW_API_STREAM_BYTES];
     char severity[17];
@@ -89,6 +90,8 @@ struct gw_api_drift_ask {
 
 // A rate in a query: a decimal number over 0, at most GW_API_DRIFT_RATE_MAX. False otherwise.
 bool gw_api_parse_rate(const char *text, double *ret_rate_per_s);
+
+const char *gw_api_alert_state(const struct gw_api_alert *alert); // open, stale or closed
 
 // One JSON value each.
 void gw_api_write_alert(struct gw_json_writer *writer, const struct gw_api_alert *alert);

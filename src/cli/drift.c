@@ -158,7 +158,7 @@ static gw_status print_alerts(const struct gw_api_alerts *alerts, gw_err *err)
         gw_cli_format_time(alert->at_ms, said);
         gw_table_text(&table, alert->model);
         gw_table_i64(&table, alert->version);
-        gw_table_text(&table, alert->open ? "open" : "closed");
+        gw_table_text(&table, gw_api_alert_state(alert));
         gw_table_text(&table, alert->severity);
         gw_table_text(&table, alert->kind);
         gw_table_text(&table, alert->stream);

@@ -23,7 +23,7 @@ const promised = (alert) => (alert.promise.falseAlarmDays === null ? UNKNOWN
   : `false in ${number(alert.promise.falseAlarmDays, alert.promise.falseAlarmDays < 10 ? 1 : 0)} days, ${within(alert.promise)}`);
 
 function alertCells(alert) {
-  const mark = { open: GRAVE.has(alert.severity) ? "DOWN" : "WARN", closed: "WAIT" }[alert.state];
+  const mark = { open: GRAVE.has(alert.severity) ? "DOWN" : "WARN", stale: "WAIT", closed: "WAIT" }[alert.state];
   return [
     { node: stateMark(mark, alert.state) }, alert.model, n(number(alert.version)), alert.kind, alert.stream,
     alert.severity, n(sigma(alert.effectSigma)), moment(alert.since), moment(alert.at), promised(alert),

@@ -27,6 +27,7 @@ struct gw_alert_view {
     struct model *models; // none is empty
     uint32_t model_count;
     uint64_t heard;
+    int64_t newest_ms; // of all records
 };
 
 // ---- life -----------------------------------------------------------------------------------------------------------
@@ -189,6 +190,7 @@ gw_status gw_alert_view_note(struct gw_alert_view *view, const struct gw_drift_a
         model->heard = entry.heard;
     }
     view->heard = entry.heard;
+    view->newest_ms = GW_MAX(view->newest_ms, record->at_ms);
     return GW_OK;
 }
 
@@ -205,6 +207,19 @@ static int by_state_and_time(const void *a, const void *b)
         return left->at_ms > right->at_ms ? -1 : 1;
     }
     return strcmp(left->id, right->id);
+}
+
+static void mark_stale(const struct gw_alert_view *view)
+{
+    for (uint32_t i = 0; i < view->model_count; i++) {
+        for (uint32_t j = 0; j < view->models[i].count; j++) {
+            struct gw_api_alert *alert = &view->models[i].entries[j].alert;
+            if (alert->open && alert->at_ms < view->newest_ms - view->options.stale_ms) {
+                alert->open = false;
+                alert->stale = true;
+            }
+        }
+    }
 }
 
 static size_t choose(const struct gw_alert_view *view, const struct gw_api_alerts_ask *ask,
@@ -226,10 +241,11 @@ static size_t choose(const struct gw_alert_view *view, const struct gw_api_alert
     return GW_MIN(count, (size_t)ask->limit);
 }
 
-gw_status gw_alert_view_ask(const struct gw_alert_view *view, const struct gw_api_alerts_ask *ask,
+gw_status gw_alert_view_ask(struct gw_alert_view *view, const struct gw_api_alerts_ask *ask,
                             struct gw_api_alerts *ret_alerts, gw_err *err)
 {
     size_t most = 0;
+    mark_stale(view);
     for (uint32_t i = 0; i < view->model_count; i++) {
         most += view->models[i].count;
     }

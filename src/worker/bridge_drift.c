@@ -16,7 +16,8 @@ enum {
     LOOK_BACK_RECORDS = 20000,
     MODELS_MAX = 64,
     ALERTS_MAX = 256,
-    PICTURES = 8, // kept
+    UPDATES_MISSED = 3, // until an open alert is stale
+    PICTURES = 8,       // kept
     PICTURE_AGE_US = 2000000,
     WAIT_MS = 1000,
 };
@@ -155,7 +156,11 @@ gw_status gw_bridge_drift_picture(struct gw_bridge_drift *drift, const struct gw
 
 static gw_status start(struct gw_bridge_drift *drift, gw_err *err)
 {
-    const struct gw_alert_view_options view = {.models_max = MODELS_MAX, .alerts_max = ALERTS_MAX};
+    const struct gw_alert_view_options view = {
+        .models_max = MODELS_MAX,
+        .alerts_max = ALERTS_MAX,
+        .stale_ms =
+            UPDATES_MISSED * (gw_config_duration_us(drift->runtime->config, GW_OPT_MONITOR_DRIFT_UPDATE) / 1000)};
     const struct gw_topic_tail_options tail = {.runtime = drift->runtime,
                                                .topic = GW_TOPIC_DRIFT_ALERTS,
                                                .records_max = LOOK_BACK_RECORDS,

@@ -9,7 +9,8 @@
 //     open alerts close and its entries go. So is the version sampled longest ago when there are more than
 //     `versions_max`. Which version that is follows from the watches' states, so a replay retires the same ones.
 //   - Entries that cannot be put back (of another build, or whose reference is gone) are taken out by the next flush,
-//     and their watch starts anew; that is logged. Alerts that were open then get no close.
+//     and their watch starts anew; that is logged. Alerts that were open then get no
+//     close: views show them as stale.
 //
 // One owning thread.
 #pragma once

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MODELS_MAX = 2, ALERTS_MAX = 3 };
+enum { MODELS_MAX = 2, ALERTS_MAX = 3, STALE_MS = 10000 };
 
 static struct gw_alert_view *view;
 static struct gw_api_alerts found;
@@ -17,7 +17,8 @@ static struct gw_api_alerts found;
 static int setup(void **state)
 {
     (void)state;
-    const struct gw_alert_view_options options = {.models_max = MODELS_MAX, .alerts_max = ALERTS_MAX};
+    const struct gw_alert_view_options options = {
+        .models_max = MODELS_MAX, .alerts_max = ALERTS_MAX, .stale_ms = STALE_MS};
     view = gw_alert_view_new(&options);
     assert_non_null(view);
     return 0;
@@ -99,6 +100,23 @@ static void the_last_that_was_said_of_an_alert_counts(void **state)
     assert_string_equal(ids("m", false, 10), "a ");
 }
 
+static void an_open_alert_without_updates_is_stale_until_heard_of_again(void **state)
+{
+    (void)state;
+    hear("m", "a", "open", 1000);
+    hear("m", "b", "close", 1000);
+    hear("n", "c", "open", 1000 + STALE_MS);
+    assert_string_equal(ids("", true, 10), "c a ");
+    hear("n", "c", "update", 1001 + STALE_MS);
+    assert_string_equal(ids("", true, 10), "c ");
+    assert_string_equal(ids("m", false, 10), "a b ");
+    assert_string_equal(gw_api_alert_state(&found.alerts[0]), "stale");
+    assert_string_equal(gw_api_alert_state(&found.alerts[1]), "closed");
+    hear("m", "a", "update", 1002 + STALE_MS);
+    assert_string_equal(ids("m", true, 10), "a ");
+    assert_string_equal(gw_api_alert_state(&found.alerts[0]), "open");
+}
+
 static void what_was_not_heard_of_for_longest_makes_room(void **state)
 {
     (void)state;
@@ -165,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(open_alerts_come_first_then_the_newest),
         TEST(the_last_that_was_said_of_an_alert_counts),
+        TEST(an_open_alert_without_updates_is_stale_until_heard_of_again),
         TEST(what_was_not_heard_of_for_longest_makes_room),
         TEST(an_alert_of_the_longest_names_is_shown),
         TEST(a_record_that_is_no_alert_changes_nothing),
