@@ -49,11 +49,11 @@ struct gw_drift_loss_view {
     const char *head;
     double e;
     enum gw_drift_episode_state state;
-    double mean;           // of the clipped loss, over the window; NaN without rows
-    double reference_mean; // of the baseline
-    uint64_t window_count; // rows of the window
-    uint64_t rows;         // taken in
-    double rate_per_s;     // lately; 0 while no time has passed
+    double mean;                     // of the clipped loss, over the window; NaN without rows
+    double reference_mean;           // of the baseline
+    uint64_t window_count;           // rows of the window
+    uint64_t rows;                   // taken in
+    double rate_per_s;               // lately; 0 while no time has passed
     struct gw_drift_promise promise; // shifts are rises of the loss in deviations
 };
 void gw_drift_loss_view(const struct gw_drift_loss *loss, struct gw_drift_loss_view *ret_view);
