@@ -129,10 +129,9 @@ get() { # PATH
 
 is_caught_up() {
     local lag
-    lag=$(get /metrics | awk '/^godwit_pipeline_lag_records.*group="(rekey|aggregate|online)"/ { sum += $NF; n++ }
-        END { print n == 3 && sum == sum ? int(sum) : -1 }') || return 1
+    lag=$(features_lag) || return 1
     PROGRESS="$lag records of the past are not yet in the features"
-    grep -q 'phase=live' "$DIR/log/traffic.log" && ((lag >= 0 && lag < 20000))
+    grep -q 'phase=live' "$DIR/log/traffic.log" && ((lag < FEATURES_LAG_MAX))
 }
 
 stage_past() {
