@@ -52,7 +52,6 @@ void gw_cli_run_details(FILE *to); // the workers there are
 // Options that a command shares with its function's file.
 extern const struct gw_cli_option gw_cli_drift_alerts_options[];
 extern const struct gw_cli_option gw_cli_drift_promise_options[];
-extern const struct gw_cli_option gw_cli_drift_show_options[];
 extern const struct gw_cli_option gw_cli_examples_options[];
 extern const struct gw_cli_option gw_cli_models_change_options[];
 extern const struct gw_cli_option gw_cli_models_create_options[];

@@ -18,17 +18,19 @@ const struct gw_cli_option gw_cli_drift_alerts_options[] = {
     {"--limit", "N", "at most so many, open ones first, then the newest; default 50", false},
     {NULL, NULL, NULL, false},
 };
-const struct gw_cli_option gw_cli_drift_show_options[] = {
-    {"--version", "N", "of the model; default: the champion", false},
-    {NULL, NULL, NULL, false},
-};
 const struct gw_cli_option gw_cli_drift_promise_options[] = {
-    {"--version", "N", "of the model; default: the champion", false},
     {"--rate", "R", "samples a second; default: as many as come now", false},
     {NULL, NULL, NULL, false},
 };
 
 // ---- how a version stands -------------------------------------------------------------------------------------------
+
+// Without one it is the champion, so 'latest' would say something else than it does elsewhere.
+static gw_status take_version(const char *text, int32_t *ret_version, gw_err *err)
+{
+    GW_TRY(gw_cli_parse_version(text, ret_version, err));
+    return *ret_version > 0 ? GW_OK : gw_fail(err, GW_E_CONFIG, "'%s' is no version here: expected a number", text);
+}
 
 // `rate_per_s` 0: the present one. Free ret_drift->streams.
 static gw_status ask(const struct gw_cli *cli, double rate_per_s, struct gw_api_drift *ret_drift, gw_err *err)
@@ -36,10 +38,8 @@ static gw_status ask(const struct gw_cli *cli, double rate_per_s, struct gw_api_
     struct gw_api_drift_ask ask = {.rate_per_s = rate_per_s};
     struct gw_runtime runtime;
     atomic_bool stop = false;
-    uint64_t version = 0;
     GW_TRY(gw_cli_take_model(cli, &ask.model, err));
-    GW_TRY(gw_cli_u64(cli, "--version", 0, 1, INT32_MAX, &version, err));
-    ask.version = (int32_t)version;
+    GW_TRY(cli->argument_count > 1 ? take_version(cli->arguments[1], &ask.version, err) : GW_OK);
     GW_TRY(gw_runtime_init(&runtime, cli->config, GW_RUNTIME_SCHEMAS, &stop, err));
     gw_status status = gw_drift_view_ask(&runtime, &ask, ret_drift, err);
     gw_runtime_deinit(&runtime);

@@ -250,7 +250,7 @@ static void what_does_not_exist_is_not_found(void **state)
     assert_int_equal(get("/drift/nobody"), 404);
     assert_int_equal(get("/drift/" TEST_MODEL_NAME "?version=9"), 404);
     cli_assert_refused(godwit("drift", "show", "nobody"), 1, "nobody");
-    cli_assert_refused(godwit("drift", "promise", TEST_MODEL_NAME, "--version", "9"), 1, "no version 9");
+    cli_assert_refused(godwit("drift", "promise", TEST_MODEL_NAME, "9"), 1, "no version 9");
     static const char *const wrong[] = {"?version=0", "?version=latest", "?version=2147483648", "?rate=0", "?rate=x",
                                         "?rate=-1",   "?rate=2e9"};
     for (size_t i = 0; i < GW_COUNT_OF(wrong); i++) {
@@ -286,7 +286,7 @@ static void before_any_sample_nothing_has_evidence(void **state)
     cli_assert_contains(reply.body, "\"effectSigma\":null,\"psi\":null,\"missingShare\":null,\"windowCount\":0,"
                                     "\"ratePerS\":0,\"promise\":{\"falseAlarmDays\":null,\"smallestShift10s\":null,"
                                     "\"smallestShift5min\":null}");
-    assert_said_alike(godwit("drift", "show", TEST_MODEL_NAME, "--version", "2", "--json"));
+    assert_said_alike(godwit("drift", "show", TEST_MODEL_NAME, "2", "--json"));
 }
 
 static void a_promise_is_made_for_any_rate(void **state)
@@ -295,13 +295,13 @@ static void a_promise_is_made_for_any_rate(void **state)
     assert_int_equal(get("/drift/" TEST_MODEL_NAME "?version=2&rate=850"), 200);
     cli_assert_contains(reply.body, "\"promise\":{\"falseAlarmDays\":" DAYS_AT_850);
     assert_null(strstr(reply.body, "\"smallestShift5min\":null"));
-    assert_said_alike(godwit("drift", "promise", TEST_MODEL_NAME, "--version", "2", "--rate", "850", "--json"));
-    const struct cli_result *table = godwit("drift", "promise", TEST_MODEL_NAME, "--version", "2", "--rate", "850");
+    assert_said_alike(godwit("drift", "promise", TEST_MODEL_NAME, "2", "--rate", "850", "--json"));
+    const struct cli_result *table = godwit("drift", "promise", TEST_MODEL_NAME, "2", "--rate", "850");
     cli_assert_exit(table, 0);
     cli_assert_contains(table->out, "FALSE_ALARM_DAYS");
     cli_assert_contains(table->out, "tweet.favs_total");
     cli_assert_contains(table->out, DAYS_AT_850);
-    cli_assert_contains(godwit("drift", "promise", TEST_MODEL_NAME, "--version", "2")->err, "--rate R");
+    cli_assert_contains(godwit("drift", "promise", TEST_MODEL_NAME, "2")->err, "--rate R");
 }
 
 static void rest_and_the_command_line_show_what_monitor_has_seen(void **state)
@@ -314,8 +314,8 @@ static void rest_and_the_command_line_show_what_monitor_has_seen(void **state)
     wait_for(path, "\"sampleCount\":3000,");
     wait_until(all_have_rows, (void *)(uintptr_t)path, CLUSTER_WAIT_MS, "rows of every feature and head");
     assert_null(strstr(reply.body, "\"state\":\"open\""));
-    assert_said_alike(godwit("drift", "show", TEST_MODEL_NAME, "--version", "2", "--json"));
-    cli_assert_contains(godwit("drift", "show", TEST_MODEL_NAME, "--version", "2")->out, "tweet.favs_total");
+    assert_said_alike(godwit("drift", "show", TEST_MODEL_NAME, "2", "--json"));
+    cli_assert_contains(godwit("drift", "show", TEST_MODEL_NAME, "2")->out, "tweet.favs_total");
 
     send_samples(DRIFTED_ROWS, 1.0);
     wait_for(path, "\"sampleCount\":4500,");
@@ -341,7 +341,7 @@ static void a_promise_that_monitor_refuses_is_said(void **state)
         assert_true(cluster.set_count < CLUSTER_SETS_MAX);
         snprintf(cluster.sets[cluster.set_count++], sizeof cluster.sets[0], "%s", sets[i]);
     }
-    cli_assert_refused(godwit("drift", "show", TEST_MODEL_NAME, "--version", "2"), 1, "promise_too_long");
+    cli_assert_refused(godwit("drift", "show", TEST_MODEL_NAME, "2"), 1, "promise_too_long");
     cluster.set_count = before;
 }
 
