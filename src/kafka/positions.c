@@ -146,6 +146,9 @@ gw_status gw_kafka_consumer_offset_at(struct gw_kafka_consumer *consumer, const 
                                       int64_t time_ms, uint32_t timeout_ms, int64_t *ret_offset, gw_err *err)
 {
     rd_kafka_t *rk = gw_kafka_consumer_rk(consumer);
+    int64_t low = 0;
+    int64_t end = 0; // asked first: what is appended while we ask for the time lies behind it, not before
+    GW_TRY(gw_kafka_consumer_watermarks(consumer, topic, partition, timeout_ms, &low, &end, err));
     rd_kafka_topic_partition_list_t *times = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(times, topic, partition)->offset = time_ms;
     rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(rk, times, (int)timeout_ms);
@@ -157,12 +160,8 @@ gw_status gw_kafka_consumer_offset_at(struct gw_kafka_consumer *consumer, const 
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return gw_kafka_fail_code(err, code, "%s [%d]: offset at time %lld", topic, partition, (long long)time_ms);
     }
-    if (offset >= 0) {
-        *ret_offset = offset;
-        return GW_OK;
-    }
-    int64_t low = 0;
-    return gw_kafka_consumer_watermarks(consumer, topic, partition, timeout_ms, &low, ret_offset, err);
+    *ret_offset = offset >= 0 ? offset : end;
+    return GW_OK;
 }
 
 gw_status gw_kafka_consumer_watermarks(struct gw_kafka_consumer *consumer, const char *topic, int32_t partition,
