@@ -30,7 +30,7 @@ struct span {
 static const struct {
     const char *name;
     bool in_redis;
-    bool from_transactions; // only our transactions write what it reads
+    bool from_transactions; // our transactions write what it reads, or most of it: a last marker is no record
     enum gw_topic topics[4];
     size_t topic_count;
 } groups[] = {
@@ -46,7 +46,14 @@ static const struct {
      .topic_count = 1},
     {.name = "score", .topics = {GW_TOPIC_PREDICTION_REQUESTS}, .topic_count = 1},
     {.name = "label", .topics = {GW_TOPIC_SERVED_CANDIDATES, GW_TOPIC_ENTITY_EVENTS}, .topic_count = 2},
-    {.name = "monitor", .from_transactions = true, .topics = {GW_TOPIC_LABEL_SAMPLES}, .topic_count = 1},
+    {.name = "monitor",
+     .from_transactions = true,
+     .topics = {GW_TOPIC_LABEL_SAMPLES, GW_TOPIC_FEATURE_SAMPLES},
+     .topic_count = 2},
+    {.name = "retrain",
+     .from_transactions = true,
+     .topics = {GW_TOPIC_RETRAIN_REQUESTS, GW_TOPIC_DRIFT_ALERTS, GW_TOPIC_MODEL_QUALITY},
+     .topic_count = 3},
     {.name = "score-sync"}, // at-least-once: its scorers say how far behind they are
 };
 _Static_assert(GW_COUNT_OF(groups) <= GW_BRIDGE_GROUPS_MAX, "room for every group");
